@@ -1,0 +1,175 @@
+"""What crosses the boundary between the plan's workflow, its activities and its callers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from pydantic import Field
+
+from mainstay.schemas.durations import Duration
+from mainstay.schemas.model import Model
+from mainstay.schemas.records import PlanEvent
+from mainstay.schemas.run import Failure, PlanState, PlanStatus, TaskStatus
+
+
+class PlanOptions(Model):
+    """How a run is driven. Stored with the run, so that a changed default never changes it.
+
+    Attributes:
+        heartbeat_timeout: after this long without a sign of life, a worker is taken for dead and
+            its work is given to another.
+        grace: how long running tasks may go on after a cancel that names no grace.
+        rollover_events: length of history, in events, at which the run continues as new.
+    """
+
+    heartbeat_timeout: Duration = timedelta(seconds=10)
+    grace: Duration = timedelta(0)
+    rollover_events: int = Field(2_000, ge=100)
+
+
+class PlanRequest(Model):
+    """What a plan's workflow is started with.
+
+    ``plan_ref`` and ``inputs_ref`` name documents in storage. ``state`` is given when a run
+    continues, or when a failed plan is taken up again.
+    """
+
+    plan_id: str
+    name: str
+    plan_ref: str
+    inputs_ref: str
+    parent_id: str = ""
+    options: PlanOptions = Field(default_factory=PlanOptions)
+    state: PlanState | None = None
+    resumed: int = 0
+
+
+class PlanResult(Model):
+    """How a plan ended."""
+
+    plan_id: str
+    status: PlanStatus
+    outputs_ref: str = ""
+    failure: Failure | None = None
+    counts: dict[TaskStatus, int] = Field(default_factory=dict)
+
+
+class OutlineCall(Model):
+    """Ask for one page of a plan's outline; page 0 also writes the plan's first records."""
+
+    plan_id: str
+    name: str
+    plan_ref: str
+    inputs_ref: str
+    parent_id: str = ""
+    page: int = 0
+
+
+class NeedState(Model):
+    """How a needed task ended, for expressions: where its output is, and whether it has one."""
+
+    name: str
+    status: TaskStatus
+    round: int = 0
+    error: str = ""
+    is_tolerated: bool = False
+
+
+class TaskCall(Model):
+    """Everything an activity needs to do a piece of a task; contents by reference.
+
+    ``start`` and ``stop`` bound the items (stop exclusive). ``answer`` is the approval's, as a
+    mapping for expressions.
+    """
+
+    plan_id: str
+    plan_ref: str
+    inputs_ref: str
+    task: str
+    needs: tuple[NeedState, ...] = ()
+    round: int = 0
+    attempt: int = 1
+    last_attempt: bool = False
+    start: int = 0
+    stop: int = 1
+    items: int | None = None
+    feedback: str = ""
+    confirmed: bool = False
+    answer: dict[str, Any] | None = None
+    plan_failed: bool = False
+    plan_cancelled: bool = False
+
+
+class Verdict(Model):
+    """What an activity found when it looked at a task: it was done, is to be skipped, or redone.
+
+    Attributes:
+        status: SUCCEEDED, SKIPPED, or PENDING when ``verify`` sends it back.
+        items: for a preparation, how many items there are.
+        done: items that ended well in this call.
+        errors: items that failed although the task goes on.
+        message: the rendered question, the reason, or a short form of the output.
+        ref: for a sub-plan, the documents to start it with.
+    """
+
+    status: TaskStatus = TaskStatus.SUCCEEDED
+    items: int | None = None
+    done: int = 0
+    errors: int = 0
+    message: str = ""
+    plan_name: str = ""
+    plan_ref: str = ""
+    inputs_ref: str = ""
+
+
+class RecordCall(Model):
+    """Events that happened in the workflow itself, to be stored."""
+
+    plan_id: str
+    events: tuple[PlanEvent, ...]
+
+
+class FinishCall(Model):
+    """Ask for the plan's outputs to be computed and its last records written."""
+
+    plan_id: str
+    plan_ref: str
+    inputs_ref: str
+    status: PlanStatus
+    needs: tuple[NeedState, ...] = ()
+    events: tuple[PlanEvent, ...] = ()
+
+
+class CancelRequest(Model):
+    """Stop a plan. ``grace`` is how long running tasks may still go on; None is the run's own."""
+
+    reason: str = ""
+    grace: Duration | None = None
+
+
+class AnswerRequest(Model):
+    """Approve or reject a task that asks."""
+
+    task: str
+    approved: bool
+    by: str = ""
+    comment: str = ""
+
+
+class TaskRequest(Model):
+    """Retry or skip a task."""
+
+    task: str
+    by: str = ""
+    reason: str = ""
+
+
+class PlanProgress(Model):
+    """A running plan at a glance, small however large the plan is."""
+
+    plan_id: str
+    status: PlanStatus
+    counts: dict[TaskStatus, int]
+    waiting_for: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()

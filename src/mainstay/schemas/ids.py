@@ -1,0 +1,39 @@
+"""The forms of every identifier, and the one place that builds them."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$"
+AGENT_ID_PATTERN = (
+    r"^agent-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+)
+PLAN_ID_PATTERN = r"^plan/[A-Za-z_][A-Za-z0-9_-]{0,99}(/[A-Za-z0-9_.:-]{1,120})+$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+"""A name a person chose: letters, digits, ``_`` and ``-``, at most 100, no digit first."""
+
+AgentId = Annotated[str, StringConstraints(pattern=AGENT_ID_PATTERN)]
+"""``agent-`` and a UUID v4 in lower case. Source: specification 003."""
+
+PlanId = Annotated[str, StringConstraints(pattern=PLAN_ID_PATTERN)]
+"""``plan/<name>/<run>``; a sub-plan's id appends ``/<task>`` or ``/<task>.<item>``."""
+
+
+def plan_id(name: str, run: str) -> str:
+    """Build a plan's id, which is also its workflow id."""
+    return f"plan/{name}/{run}"
+
+
+def sub_plan_id(parent: str, task: str, item: int | None, round_: int) -> str:
+    """Build the id of the plan that a task of another plan starts, unique per item and round."""
+    part = task if item is None else f"{task}.{item}"
+    return f"{parent}/{part}" if round_ == 0 else f"{parent}/{part}:{round_}"
+
+
+def is_plan_id(text: str) -> bool:
+    """Tell whether a text has the form of a plan's id."""
+    return re.fullmatch(PLAN_ID_PATTERN, text) is not None

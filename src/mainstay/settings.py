@@ -1,0 +1,46 @@
+"""Every setting, read from ``MAINSTAY_*`` in the environment; nothing else reads it.
+
+Where the Temporal server is follows Temporal's own convention (``TEMPORAL_ADDRESS``, TOML
+profiles, ...), which :mod:`mainstay.connection` reads through the SDK.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mainstay.schemas.durations import Duration, parse_duration
+
+
+class Settings(BaseSettings):
+    """What can be configured, with the defaults of a single machine."""
+
+    model_config = SettingsConfigDict(env_prefix="MAINSTAY_", extra="ignore")
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("mainstay")),
+        description="where the embedded server's and Mainstay's own databases live",
+    )
+    database_url: str = Field(
+        "", description="SQLAlchemy URL of Mainstay's database; SQLite in data_dir when empty"
+    )
+    task_queue: str = Field("mainstay", description="the Temporal task queue to serve and use")
+    durability: Literal["normal", "full"] = Field(
+        "normal", description="full also survives a power cut, at about 2.3 times the cost"
+    )
+    tools: list[str] = Field(
+        default_factory=list, description="modules or files that define further tools"
+    )
+    temporal_binary: str = Field("", description="the Temporal CLI, when it is not on the PATH")
+    heartbeat_timeout: Duration = Field(
+        parse_duration(10), description="a worker silent for this long is taken for dead"
+    )
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL that is in force."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'mainstay.db'}"
