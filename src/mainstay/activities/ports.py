@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mainstay.schemas.records import OutputChunk, PlanEvent, PlanRow, TaskRow
+from mainstay.schemas.tools import CallOutcome, ToolCall, ToolSpec
 
 
 class Documents(Protocol):
@@ -55,3 +56,26 @@ class Records(Protocol):
 
 class Storage(Documents, Outputs, Records, Protocol):
     """All of it: what the plan activities are given."""
+
+
+class Toolbox(Protocol):
+    """The tools a worker has, and how to call them."""
+
+    def spec(self, name: str) -> ToolSpec:
+        """Return what a tool says of itself.
+
+        Raises:
+            NotFound: no tool has that name.
+        """
+
+    def specs(self) -> dict[str, ToolSpec]:
+        """Return what each tool says of itself, by name."""
+
+    async def run_calls(
+        self, tool: str, calls: Sequence[ToolCall], seconds: float
+    ) -> list[CallOutcome]:
+        """Make calls one after another until all are made or the time is over.
+
+        Returns:
+            The outcomes of the calls that were made, in order: at least one, perhaps not all.
+        """

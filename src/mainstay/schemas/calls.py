@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from pydantic import Field
 
 from mainstay.schemas.durations import Duration
 from mainstay.schemas.model import Model
 from mainstay.schemas.records import PlanEvent
-from mainstay.schemas.run import Failure, PlanState, PlanStatus, TaskStatus
+from mainstay.schemas.run import Answer, Failure, PlanState, PlanStatus, TaskStatus
 
 
 class PlanOptions(Model):
@@ -43,6 +42,7 @@ class PlanRequest(Model):
     options: PlanOptions = Field(default_factory=PlanOptions)
     state: PlanState | None = None
     resumed: int = 0
+    """How often an ended run of this plan was taken up again."""
 
 
 class PlanResult(Model):
@@ -64,6 +64,8 @@ class OutlineCall(Model):
     inputs_ref: str
     parent_id: str = ""
     page: int = 0
+    resumed: int = 0
+    priority: int = 2
 
 
 class NeedState(Model):
@@ -74,13 +76,14 @@ class NeedState(Model):
     round: int = 0
     error: str = ""
     is_tolerated: bool = False
+    answer: Answer | None = None
 
 
 class TaskCall(Model):
     """Everything an activity needs to do a piece of a task; contents by reference.
 
-    ``start`` and ``stop`` bound the items (stop exclusive). ``answer`` is the approval's, as a
-    mapping for expressions.
+    ``start`` and ``stop`` bound the items (stop exclusive). ``needs`` leaves out the needed tasks
+    that plainly succeeded in round 0.
     """
 
     plan_id: str
@@ -96,9 +99,7 @@ class TaskCall(Model):
     items: int | None = None
     feedback: str = ""
     confirmed: bool = False
-    answer: dict[str, Any] | None = None
-    plan_failed: bool = False
-    plan_cancelled: bool = False
+    answer: Answer | None = None
 
 
 class Verdict(Model):
@@ -110,7 +111,8 @@ class Verdict(Model):
         done: items that ended well in this call.
         errors: items that failed although the task goes on.
         message: the rendered question, the reason, or a short form of the output.
-        ref: for a sub-plan, the documents to start it with.
+        plan_name, plan_ref, inputs_ref, resumed: for a sub-plan, what to start it with.
+        outputs_ref: for a finished plan, the document with its outputs.
     """
 
     status: TaskStatus = TaskStatus.SUCCEEDED
@@ -121,6 +123,8 @@ class Verdict(Model):
     plan_name: str = ""
     plan_ref: str = ""
     inputs_ref: str = ""
+    outputs_ref: str = ""
+    resumed: int = 0
 
 
 class RecordCall(Model):
@@ -137,8 +141,9 @@ class FinishCall(Model):
     plan_ref: str
     inputs_ref: str
     status: PlanStatus
-    needs: tuple[NeedState, ...] = ()
-    events: tuple[PlanEvent, ...] = ()
+    state: PlanState
+    resumed: int = 0
+    message: str = ""
 
 
 class CancelRequest(Model):

@@ -15,6 +15,7 @@ Exit code 2 stays the usage error of the command line. A message says what, whic
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -63,10 +64,15 @@ class Refused(MainstayError):
 
 
 class Unavailable(MainstayError):
-    """The world's fault: a provider, a server or a database did not answer."""
+    """The world's fault: a provider, a server or a database did not answer.
+
+    Attributes:
+        retry_after: how long the other side asks to be left alone, where it said so.
+    """
 
     exit_code = 7
     is_retryable = True
+    retry_after: timedelta | None = None
 
 
 class ToolFailed(MainstayError):
@@ -76,6 +82,10 @@ class ToolFailed(MainstayError):
     """
 
     is_retryable = True
+
+
+class UnknownOutcome(MainstayError):
+    """Something that must not be done twice was begun, and nobody knows whether it happened."""
 
 
 class PlanFailed(MainstayError):
@@ -92,6 +102,7 @@ ERRORS: dict[str, type[MainstayError]] = {
         Refused,
         Unavailable,
         ToolFailed,
+        UnknownOutcome,
         PlanFailed,
     )
 }

@@ -8,9 +8,7 @@ from typing import Annotated
 from pydantic import StringConstraints
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_-]{0,99}$"
-AGENT_ID_PATTERN = (
-    r"^agent-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
-)
+AGENT_ID_PATTERN = r"^agent-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 PLAN_ID_PATTERN = r"^plan/[A-Za-z_][A-Za-z0-9_-]{0,99}(/[A-Za-z0-9_.:-]{1,120})+$"
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]

@@ -15,6 +15,7 @@ from mainstay.schemas.durations import Duration
 from mainstay.schemas.model import Model
 from mainstay.schemas.plan import ApprovalDefault, RetrySpec
 from mainstay.schemas.priority import Level
+from mainstay.schemas.run import PlanState
 
 PAGE_TASKS = 200
 """Tasks in one page of an outline: about 20 KiB, below the 32 KiB that may cross a boundary."""
@@ -33,8 +34,8 @@ class TaskOutline(Model):
 
     Attributes:
         needs: positions of the tasks that must end first.
-        judges_needs: its ``if`` uses ``success()``, ``failure()``, ``always()`` or ``cancelled()``,
-            so it is looked at even when a needed task failed.
+        judges_needs: its ``if`` uses ``success()``, ``failure()`` or ``always()``, so it is looked
+            at even when a needed task failed.
         prepares: an activity must look at it before it runs (an ``if``, a ``for_each``, a
             question to render, a sub-plan's inputs).
         gathers: an activity must look at the whole output of a ``for_each`` after its last item.
@@ -64,15 +65,18 @@ class TaskOutline(Model):
 
 
 class OutlinePage(Model):
-    """Some consecutive tasks of an outline, and what the whole plan needs to know."""
+    """Some consecutive tasks of an outline, and what the whole plan needs to know.
+
+    ``state`` comes with the first page when an ended run is taken up again: the state it ended in.
+    """
 
     first: int = 0
     total: int
     tasks: tuple[TaskOutline, ...]
     max_parallel: int = 16
     timeout: Duration | None = None
-    has_outputs: bool = False
     priority: Level = Level.NORMAL
+    state: PlanState | None = None
 
 
 class PlanOutline(Model):
@@ -81,5 +85,4 @@ class PlanOutline(Model):
     tasks: tuple[TaskOutline, ...]
     max_parallel: int = 16
     timeout: Duration | None = None
-    has_outputs: bool = False
     priority: Level = Level.NORMAL

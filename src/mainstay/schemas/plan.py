@@ -124,9 +124,7 @@ def _as_approval(value: Any) -> Any:
 
 
 def _as_retry(value: Any) -> Any:
-    return (
-        {"attempts": value} if isinstance(value, int) and not isinstance(value, bool) else value
-    )
+    return {"attempts": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class TaskSpec(Spec):

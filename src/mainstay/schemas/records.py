@@ -34,6 +34,7 @@ class PlanEvent(Model):
         done: items done so far, counted by storage for TASK_PROGRESS from ``count``.
         count: items this event adds to ``done``.
         message: a reason, a question, an error, or the last line a tool printed.
+        ref: for PLAN_ENDED, the document that holds the plan's outputs.
         number: the order storage gave it; 0 until stored.
     """
 
@@ -47,6 +48,7 @@ class PlanEvent(Model):
     total: int | None = None
     attempt: int | None = None
     message: str = ""
+    ref: str = ""
     number: int = 0
 
 

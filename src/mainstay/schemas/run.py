@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode, b64encode
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, ModelWrapValidatorHandler, SerializerFunctionWrapHandler
-from pydantic import model_serializer, model_validator
+from pydantic import (
+    ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import from_json, to_json
 
 from mainstay.schemas.durations import Duration
 from mainstay.schemas.model import Model
@@ -39,6 +46,18 @@ class TaskStatus(StrEnum):
     UNDO_FAILED = "undo_failed"
 
 
+TASK_ENDS = frozenset(
+    {
+        TaskStatus.SUCCEEDED,
+        TaskStatus.FAILED,
+        TaskStatus.SKIPPED,
+        TaskStatus.CANCELLED,
+        TaskStatus.UNDONE,
+        TaskStatus.UNDO_FAILED,
+    }
+)
+
+
 class PlanStatus(StrEnum):
     """Where a plan stands. The last three are ends."""
 
@@ -67,6 +86,14 @@ class FailureKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+class SkipCause(StrEnum):
+    """Why a task was skipped."""
+
+    NEED = "need"
+    CONDITION = "condition"
+    PERSON = "person"
+
+
 class Failure(Model):
     """Why something failed, in a form that survives every boundary."""
 
@@ -77,16 +104,35 @@ class Failure(Model):
     retry_after: Duration | None = None
 
 
+class Step(StrEnum):
+    """The kinds of work a task may need, in the order they happen."""
+
+    PREPARE = "prepare"
+    UNIT = "unit"
+    GATHER = "gather"
+    UNDO = "undo"
+
+
 class Unit(Model):
     """One piece of work of a task: items ``start`` (inclusive) to ``stop`` (exclusive).
 
-    A task without ``for_each`` is one unit, 0 to 1. ``not_before`` is set while it backs off.
+    A task without ``for_each`` has one item, 0. ``not_before`` is set while it backs off.
     """
 
+    step: Step = Step.UNIT
     start: int = 0
     stop: int = 1
     attempt: int = 1
     not_before: datetime | None = None
+
+
+class Answer(Model):
+    """An answer to an approval."""
+
+    approved: bool
+    by: str = ""
+    comment: str = ""
+    at: datetime | None = None
 
 
 class TaskState(Model):
@@ -100,8 +146,10 @@ class TaskState(Model):
         errors: items that failed although the task went on.
         flying: units that an activity or a sub-plan is doing now.
         backing_off: units that failed and will be tried again.
-        failed_units: units that failed for good, kept for a manual retry.
+        failed_units: units that failed for good or were stopped, kept for a manual retry.
         confirmed: a person allowed the next attempt although an effect may have happened.
+        skipped_by: why it was skipped; dependents of a task skipped by a person go on.
+        watch: index in its ``needs`` of the first one not known to have ended; all before it have.
         answer: what a person (or the deadline) said; None while nobody has.
     """
 
@@ -120,47 +168,51 @@ class TaskState(Model):
     feedback: str = ""
     deadline: datetime | None = None
     confirmed: bool = False
+    skipped_by: SkipCause | None = None
+    watch: int = 0
     answer: Answer | None = None
 
 
-class Answer(Model):
-    """An answer to an approval."""
-
-    approved: bool
-    by: str = ""
-    comment: str = ""
-    at: datetime | None = None
-
-
-_LETTERS: dict[TaskStatus, str] = {
-    TaskStatus.PENDING: "p",
-    TaskStatus.PREPARING: "q",
-    TaskStatus.ASKING: "a",
-    TaskStatus.RUNNING: "r",
-    TaskStatus.GATHERING: "g",
-    TaskStatus.WAITING: "w",
-    TaskStatus.UNKNOWN: "u",
-    TaskStatus.SUCCEEDED: "S",
-    TaskStatus.FAILED: "F",
-    TaskStatus.SKIPPED: "K",
-    TaskStatus.CANCELLED: "C",
-    TaskStatus.UNDOING: "v",
-    TaskStatus.UNDONE: "V",
-    TaskStatus.UNDO_FAILED: "X",
+_LETTERS: dict[tuple[TaskStatus, SkipCause | None], str] = {
+    (TaskStatus.PENDING, None): "p",
+    (TaskStatus.PREPARING, None): "q",
+    (TaskStatus.ASKING, None): "a",
+    (TaskStatus.RUNNING, None): "r",
+    (TaskStatus.RUNNING, SkipCause.PERSON): "s",
+    (TaskStatus.PREPARING, SkipCause.PERSON): "t",
+    (TaskStatus.GATHERING, SkipCause.PERSON): "h",
+    (TaskStatus.GATHERING, None): "g",
+    (TaskStatus.WAITING, None): "w",
+    (TaskStatus.UNKNOWN, None): "u",
+    (TaskStatus.UNKNOWN, SkipCause.PERSON): "U",
+    (TaskStatus.SUCCEEDED, None): "S",
+    (TaskStatus.FAILED, None): "F",
+    (TaskStatus.SKIPPED, SkipCause.NEED): "N",
+    (TaskStatus.SKIPPED, SkipCause.CONDITION): "K",
+    (TaskStatus.SKIPPED, SkipCause.PERSON): "P",
+    (TaskStatus.CANCELLED, None): "C",
+    (TaskStatus.UNDOING, None): "v",
+    (TaskStatus.UNDONE, None): "V",
+    (TaskStatus.UNDO_FAILED, None): "X",
 }
-_STATUSES = {letter: status for status, letter in _LETTERS.items()}
+_MEANINGS = {letter: meaning for meaning, letter in _LETTERS.items()}
+_PACK_FROM_BYTES = 8 * 1024
+"""A state larger than this is compressed on the wire: 10,000 failed tasks need about 60 KB."""
 
 
 class PlanState(Model):
     """A whole plan's state, passed as it is to the next run when a history has grown long.
 
     ``tasks`` has one entry per task, by position. On the wire it is a string with one letter per
-    task beside the details of those that have any, so that 10,000 tasks need about 10 KB.
+    task beside the details of those that have any, compressed when that is large.
 
     Attributes:
         ready: positions of the tasks whose needs have ended and that want a place, most urgent
             first and then by position.
-        in_flight: units, preparations and gatherings that are being done now.
+        in_flight: pieces of work that are being done now.
+        remaining: tasks that have not ended.
+        failures_kept: failed tasks whose reason is kept here; those of the rest are on record only.
+        timed: positions of the tasks that wait for a deadline or a back-off.
         undoable: positions of the tasks to take back, in the order they ended.
         grace_until: cancelled work may go on until then.
     """
@@ -169,37 +221,50 @@ class PlanState(Model):
     tasks: tuple[TaskState, ...] = ()
     ready: tuple[int, ...] = ()
     in_flight: int = 0
+    remaining: int = 0
+    failures_kept: int = 0
+    timed: tuple[int, ...] = ()
     undoable: tuple[int, ...] = ()
     started_at: datetime | None = None
     deadline: datetime | None = None
     grace_until: datetime | None = None
     is_paused: bool = False
+    is_out_of_time: bool = False
     failure: Failure | None = None
     cancel_reason: str = ""
-    outputs_ref: str = ""
 
     @model_serializer(mode="wrap")
     def _shorten(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self)
-        data["tasks"] = "".join(_LETTERS[task.status] for task in self.tasks)
-        details = {}
-        for position, task in enumerate(self.tasks):
-            detail = task.model_dump(mode="json", exclude_defaults=True, exclude={"status"})
-            if detail:
-                details[str(position)] = detail
-        data["details"] = details
-        return data
+        data: dict[str, Any] = handler(self.model_copy(update={"tasks": ()}))
+        data["tasks"] = "".join(_LETTERS[task.status, task.skipped_by] for task in self.tasks)
+        data["details"] = {
+            str(position): detail
+            for position, task in enumerate(self.tasks)
+            if (detail := task.model_dump(mode="json", exclude_defaults=True, exclude=_IN_LETTER))
+        }
+        packed = to_json(data)
+        if len(packed) < _PACK_FROM_BYTES:
+            return data
+        return {"packed": b64encode(zlib.compress(packed)).decode("ascii")}
 
     @model_validator(mode="wrap")
     @classmethod
     def _lengthen(cls, data: Any, handler: ModelWrapValidatorHandler[PlanState]) -> PlanState:
+        if isinstance(data, dict) and "packed" in data:
+            data = from_json(zlib.decompress(b64decode(data["packed"])))
         if isinstance(data, dict) and isinstance(data.get("tasks"), str):
-            data = dict(data)
-            details = data.pop("details", {})
-            data["tasks"] = tuple(
-                TaskState.model_validate(
-                    {"status": _STATUSES[letter], **details.get(str(position), {})}
-                )
+            details = data.get("details", {})
+            tasks = tuple(
+                _task_state(letter, details.get(str(position)))
                 for position, letter in enumerate(data["tasks"])
             )
+            data = {**data, "tasks": tasks}
         return handler(data)
+
+
+_IN_LETTER = {"status", "skipped_by"}
+
+
+def _task_state(letter: str, detail: dict[str, Any] | None) -> TaskState:
+    status, skipped_by = _MEANINGS[letter]
+    return TaskState.model_validate({"status": status, "skipped_by": skipped_by, **(detail or {})})

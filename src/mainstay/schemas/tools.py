@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -26,3 +28,32 @@ class ToolSpec(Model):
     heartbeats: bool = False
     touches: tuple[str, ...] = ()
     module: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool that is to be made. It never leaves its process.
+
+    Attributes:
+        arguments: JSON-like data.
+        key: the idempotency key; the same for every attempt.
+        attempt: which attempt it is, from 1.
+        env: environment variables the plan gives.
+        timeout: longest it may take.
+        watch: is given each line the tool logs, from any thread.
+    """
+
+    arguments: Mapping[str, Any]
+    key: str = ""
+    attempt: int = 1
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: timedelta = timedelta(minutes=1)
+    watch: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """What came of a call: a value (JSON-like data), or an error."""
+
+    value: Any = None
+    error: Exception | None = None

@@ -1,0 +1,97 @@
+"""How a plan becomes the outline that its workflow knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from mainstay.decisions.expressions import inspect_condition
+from mainstay.schemas.outline import PAGE_TASKS, OutlinePage, PlanOutline, TaskKind, TaskOutline
+from mainstay.schemas.plan import PlanSpec, RetrySpec, TaskSpec
+from mainstay.schemas.tools import ToolSpec
+
+DEFAULT_TIMEOUT = timedelta(minutes=1)
+"""How long a tool call may take when neither the task nor the tool says."""
+
+JUDGING_FUNCTIONS = frozenset({"success", "failure", "always"})
+"""Functions with which an ``if`` judges the needed tasks itself."""
+
+
+def compile_outline(plan: PlanSpec, tools: Mapping[str, ToolSpec]) -> PlanOutline:
+    """Keep of a valid plan what its workflow decides on.
+
+    A tool that is not in ``tools`` is taken for one that must not be done twice.
+    """
+    positions = {name: position for position, name in enumerate(plan.tasks)}
+    return PlanOutline(
+        tasks=tuple(_task(name, task, plan, positions, tools) for name, task in plan.tasks.items()),
+        max_parallel=plan.max_parallel,
+        timeout=plan.timeout,
+        priority=plan.priority,
+    )
+
+
+def page(outline: PlanOutline, number: int) -> OutlinePage:
+    """Return page ``number`` (from 0) of an outline."""
+    first = number * PAGE_TASKS
+    return OutlinePage(
+        first=first,
+        total=len(outline.tasks),
+        tasks=outline.tasks[first : first + PAGE_TASKS],
+        max_parallel=outline.max_parallel,
+        timeout=outline.timeout,
+        priority=outline.priority,
+    )
+
+
+def page_count(total: int) -> int:
+    """Return how many pages an outline of ``total`` tasks has."""
+    return -(-total // PAGE_TASKS)
+
+
+def _task(
+    name: str,
+    task: TaskSpec,
+    plan: PlanSpec,
+    positions: Mapping[str, int],
+    tools: Mapping[str, ToolSpec],
+) -> TaskOutline:
+    kind = TaskKind.TOOL if task.tool else TaskKind.PLAN if task.plan else TaskKind.APPROVAL
+    tool = tools.get(task.tool or "")
+    for_each = task.for_each is not None
+    approval = task.approval
+    looks_first = kind is not TaskKind.TOOL or approval is not None
+    return TaskOutline(
+        name=name,
+        kind=kind,
+        tool=task.tool or task.plan or "",
+        needs=tuple(positions[need] for need in task.needs),
+        judges_needs=_judges_needs(task),
+        prepares=for_each or looks_first,
+        for_each=for_each,
+        batch=task.batch if kind is TaskKind.TOOL else 1,
+        max_parallel=task.max_parallel,
+        gathers=(for_each or kind is TaskKind.PLAN) and bool(task.outputs or task.verify),
+        asks=approval is not None,
+        deadline=approval.deadline if approval else None,
+        default=approval.default if approval else None,
+        timeout=task.timeout or (tool.timeout if tool else DEFAULT_TIMEOUT),
+        retry=task.retry or RetrySpec(),
+        retries=_is_repeatable(task, tool),
+        continue_on_error=task.continue_on_error,
+        undoes=task.undo is not None,
+        rounds=task.verify.attempts if task.verify else 1,
+        priority=plan.priority if task.priority is None else task.priority,
+    )
+
+
+def _is_repeatable(task: TaskSpec, tool: ToolSpec | None) -> bool:
+    if task.idempotent is not None:
+        return task.idempotent
+    if task.tool is None:
+        return True
+    return tool is not None and tool.idempotent
+
+
+def _judges_needs(task: TaskSpec) -> bool:
+    return bool(inspect_condition(task.if_).functions & JUDGING_FUNCTIONS)

@@ -1,0 +1,12 @@
+"""The names under which workflows and activities are known to Temporal; they never change."""
+
+PLAN = "Plan"
+PLAN_OUTLINE = "plan.outline"
+PLAN_FINISH = "plan.finish"
+TASK_PREPARE = "task.prepare"
+TASK_RUN = "task.run"
+TASK_GATHER = "task.gather"
+TASK_UNDO = "task.undo"
+SUB_PLAN_INPUTS = "sub_plan.inputs"
+SUB_PLAN_ADOPT = "sub_plan.adopt"
+RECORD = "records.append"

@@ -1,0 +1,1 @@
+"""The schema's history, run by :mod:`mainstay.storage.migrate`."""

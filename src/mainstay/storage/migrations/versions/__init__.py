@@ -1,0 +1,1 @@
+"""One file a migration; they never change once they are released."""

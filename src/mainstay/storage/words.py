@@ -1,0 +1,81 @@
+"""The words that the specification's tables accept. Source: specification 003, section 14."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class AgentType(StrEnum):
+    """What an agent is for."""
+
+    SUPERVISOR = "SUPERVISOR"
+    WORKER = "WORKER"
+    COORDINATOR = "COORDINATOR"
+    MONITOR = "MONITOR"
+    PLANNER = "PLANNER"
+    EXECUTOR = "EXECUTOR"
+    CRITIC = "CRITIC"
+    ROUTER = "ROUTER"
+    MEMORY = "MEMORY"
+
+
+class AgentState(StrEnum):
+    """Where an agent's life stands."""
+
+    INITIALIZING = "INITIALIZING"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    STOPPING = "STOPPING"
+    TERMINATED = "TERMINATED"
+    ERROR = "ERROR"
+    RESTARTING = "RESTARTING"
+
+
+class TaskType(StrEnum):
+    """What a task is about; a plan's tasks are CUSTOM."""
+
+    RESEARCH = "RESEARCH"
+    CODE = "CODE"
+    ANALYZE = "ANALYZE"
+    REVIEW = "REVIEW"
+    DEPLOY = "DEPLOY"
+    MONITOR = "MONITOR"
+    CUSTOM = "CUSTOM"
+
+
+class RoutingType(StrEnum):
+    """Whom a message goes to."""
+
+    BROADCAST = "BROADCAST"
+    TARGET = "TARGET"
+    ROUND_ROBIN = "ROUND_ROBIN"
+
+
+class MessageStatus(StrEnum):
+    """How far a message has come."""
+
+    PENDING = "PENDING"
+    DELIVERED = "DELIVERED"
+    PROCESSED = "PROCESSED"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
+
+
+class SupervisionEventType(StrEnum):
+    """What a supervisor noted."""
+
+    AGENT_SPAWNED = "AGENT_SPAWNED"
+    AGENT_TERMINATED = "AGENT_TERMINATED"
+    AGENT_RESTARTED = "AGENT_RESTARTED"
+    HEALTH_CHECK_FAILED = "HEALTH_CHECK_FAILED"
+    RESOURCE_LIMIT_EXCEEDED = "RESOURCE_LIMIT_EXCEEDED"
+    POLICY_VIOLATION = "POLICY_VIOLATION"
+
+
+class Severity(StrEnum):
+    """How bad it is."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+    CRITICAL = "CRITICAL"

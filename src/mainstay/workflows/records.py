@@ -1,0 +1,64 @@
+"""Putting on record what happened in a workflow itself, in batches and in the background."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio import workflow
+
+from mainstay.schemas import names
+from mainstay.schemas.calls import RecordCall
+from mainstay.schemas.directives import Tell
+from mainstay.schemas.limits import MAX_MESSAGE_CHARS
+from mainstay.schemas.records import PlanEvent
+from mainstay.workflows.options import MACHINE_RETRY, RECORD_TIMEOUT
+
+MAX_EVENTS = 100
+"""Events in one batch: with messages of 500 characters at most, below the payload limit."""
+
+
+class RecordKeeper:
+    """Collects events, and has one activity at a time store them."""
+
+    def __init__(self, plan_id: str) -> None:
+        self._plan_id = plan_id
+        self._waiting: list[PlanEvent] = []
+        self._writer: asyncio.Task[None] | None = None
+        self._told = 0
+
+    def tell(self, told: Tell, task: str) -> None:
+        """Put something on record, soon."""
+        self._told += 1
+        run = workflow.info().run_id
+        self._waiting.append(
+            PlanEvent(
+                plan_id=self._plan_id,
+                key=f"{run}/{self._told}",
+                kind=told.kind,
+                at=workflow.now(),
+                task=task,
+                status=told.status,
+                total=told.total,
+                attempt=told.attempt,
+                message=told.message[:MAX_MESSAGE_CHARS],
+            )
+        )
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write())
+
+    async def flush(self) -> None:
+        """Wait until everything is on record."""
+        while self._writer is not None:
+            await asyncio.shield(self._writer)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MAX_EVENTS], self._waiting[MAX_EVENTS:]
+            await workflow.execute_activity(
+                names.RECORD,
+                RecordCall(plan_id=self._plan_id, events=tuple(batch)),
+                start_to_close_timeout=RECORD_TIMEOUT,
+                retry_policy=MACHINE_RETRY,
+                summary=f"{len(batch)} records",
+            )
+        self._writer = None

@@ -1,0 +1,164 @@
+"""Carrying out a plan's pieces of work: each becomes activities, or a sub-plan, and one event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    TimeoutError,
+    is_cancelled_exception,
+)
+
+from mainstay.decisions.draft import Shape
+from mainstay.decisions.readiness import need_states
+from mainstay.decisions.retries import classify
+from mainstay.schemas import names
+from mainstay.schemas.calls import PlanRequest, TaskCall, Verdict
+from mainstay.schemas.directives import DoWork, WorkEnded
+from mainstay.schemas.ids import sub_plan_id
+from mainstay.schemas.outline import TaskKind, TaskOutline
+from mainstay.schemas.run import Failure, FailureKind, PlanState, Step, TaskState, Unit
+from mainstay.workflows.options import MACHINE_RETRY, PREPARE_TIMEOUT, TOOL_MARGIN
+
+_ACTIVITIES = {
+    Step.PREPARE: names.TASK_PREPARE,
+    Step.UNIT: names.TASK_RUN,
+    Step.GATHER: names.TASK_GATHER,
+    Step.UNDO: names.TASK_UNDO,
+}
+
+
+class PlanWork:
+    """The work a plan has in flight. Reports through ``ended``, one event a piece."""
+
+    def __init__(
+        self, request: PlanRequest, shape: Shape, ended: Callable[[WorkEnded], None]
+    ) -> None:
+        self._request = request
+        self._shape = shape
+        self._ended = ended
+        self._tasks: dict[asyncio.Task[None], int] = {}
+
+    def start(self, directive: DoWork, state: PlanState) -> None:
+        """Have a piece of work done."""
+        running = asyncio.create_task(self._run(directive, state))
+        self._tasks[running] = directive.task
+        running.add_done_callback(lambda done: self._tasks.pop(done, None))
+
+    def stop(self, task: int | None) -> None:
+        """Cancel one task's work, or all of it; each piece still reports that it ended."""
+        for running, position in list(self._tasks.items()):
+            if task is None or position == task:
+                running.cancel()
+
+    async def _run(self, directive: DoWork, state: PlanState) -> None:
+        position, unit = directive.task, directive.unit
+        outline, task = self._shape.outline.tasks[position], state.tasks[position]
+        call = self._call(position, outline, task, unit, state)
+        try:
+            if outline.kind is TaskKind.PLAN and unit.step is Step.UNIT:
+                verdict = await self._sub_plan(outline, call, unit)
+            else:
+                verdict = await self._activity(_ACTIVITIES[unit.step], call, outline, unit)
+            event = WorkEnded(position, unit, verdict=verdict)
+        except (FailureError, asyncio.CancelledError) as error:
+            event = WorkEnded(position, unit, failure=failure_of(error))
+        self._ended(event)
+
+    def _call(
+        self, position: int, outline: TaskOutline, task: TaskState, unit: Unit, state: PlanState
+    ) -> TaskCall:
+        request = self._request
+        return TaskCall(
+            plan_id=request.plan_id,
+            plan_ref=request.plan_ref,
+            inputs_ref=request.inputs_ref,
+            task=outline.name,
+            needs=need_states(state, self._shape, outline.needs),
+            round=task.round,
+            attempt=unit.attempt,
+            last_attempt=not outline.retries or unit.attempt >= outline.retry.attempts,
+            start=unit.start,
+            stop=unit.stop,
+            items=task.items,
+            feedback=task.feedback,
+            confirmed=task.confirmed,
+            answer=task.answer,
+        )
+
+    async def _activity(
+        self, name: str, call: TaskCall, outline: TaskOutline, unit: Unit
+    ) -> Verdict:
+        calls_tool = unit.step in (Step.UNIT, Step.UNDO) or outline.rounds > 1
+        pieces = max(1, unit.stop - unit.start)
+        limit = outline.timeout * pieces + TOOL_MARGIN if calls_tool else PREPARE_TIMEOUT
+        verdict: Verdict = await workflow.execute_activity(
+            name,
+            call,
+            result_type=Verdict,
+            start_to_close_timeout=min(limit, timedelta(days=365)),
+            heartbeat_timeout=self._request.options.heartbeat_timeout,
+            retry_policy=MACHINE_RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=_summary(outline, unit),
+            priority=Priority(priority_key=outline.priority.temporal_key),
+        )
+        return verdict
+
+    async def _sub_plan(self, outline: TaskOutline, call: TaskCall, unit: Unit) -> Verdict:
+        """Run another plan for one item: render its inputs, run it, keep what it gives back."""
+        inputs = await self._activity(names.SUB_PLAN_INPUTS, call, outline, unit)
+        item = unit.start if outline.for_each else None
+        child_id = sub_plan_id(call.plan_id, outline.name, item, call.round)
+        await workflow.execute_child_workflow(
+            names.PLAN,
+            PlanRequest(
+                plan_id=child_id,
+                name=inputs.plan_name,
+                plan_ref=inputs.plan_ref,
+                inputs_ref=inputs.inputs_ref,
+                parent_id=call.plan_id,
+                options=self._request.options,
+                resumed=inputs.resumed,
+            ),
+            id=child_id,
+            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+            static_summary=f"{outline.name} of {call.plan_id}",
+            priority=Priority(priority_key=outline.priority.temporal_key),
+        )
+        return await self._activity(names.SUB_PLAN_ADOPT, call, outline, unit)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Read the failure out of what Temporal raised; only a type's name and a message survive."""
+    if is_cancelled_exception(error):
+        return Failure(kind=FailureKind.REFUSED, type="Cancelled", message="it was cancelled")
+    cause: BaseException = error
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
+        cause = cause.cause
+    if isinstance(cause, TimeoutError):
+        return Failure(kind=FailureKind.TRANSIENT, type="Timeout", message="it took too long")
+    if isinstance(cause, ApplicationError):
+        detail = cause.details[0] if cause.details else None
+        if isinstance(detail, dict) and "kind" in detail:
+            return Failure.model_validate(detail)
+        kind = classify(cause.type or "")
+        return Failure(kind=kind, type=cause.type or "", message=cause.message)
+    return Failure(message=str(cause))
+
+
+def _summary(outline: TaskOutline, unit: Unit) -> str:
+    """Name a piece of work for the Web UI; at most 200 bytes are shown there."""
+    what = outline.name if unit.step is Step.UNIT else f"{unit.step} {outline.name}"
+    if outline.for_each and unit.stop > unit.start:
+        what += f" [{unit.start}..{unit.stop - 1}]"
+    return what if unit.attempt == 1 else f"{what}, attempt {unit.attempt}"
