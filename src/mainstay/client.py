@@ -55,15 +55,17 @@ class Mainstay:
 
     @classmethod
     async def connect(
-        cls, settings: Settings | None = None, *, address: str | None = None
+        cls, settings: Settings | None = None, *, address: str | None = None, lazy: bool = False
     ) -> Mainstay:
         """Connect to the configured server, or to the one at ``address``.
+
+        With ``lazy`` only when the server is first needed: records can be read without one.
 
         Raises:
             Unavailable: nothing answers there, or the database cannot be opened.
         """
         settings = settings or Settings()
-        temporal = await connect(settings, address=address)
+        temporal = await connect(settings, address=address, lazy=lazy)
         store = await open_store(settings.resolved_database_url, durability=settings.durability)
         return cls(temporal, store, settings)
 

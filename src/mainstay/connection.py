@@ -58,13 +58,14 @@ def configured_address(settings: Settings) -> str:
     return live.address if live is not None else DEFAULT_ADDRESS
 
 
-async def connect(settings: Settings, *, address: str | None = None) -> Client:
+async def connect(settings: Settings, *, address: str | None = None, lazy: bool = False) -> Client:
     """Connect to the server.
 
     Args:
         settings: Where the embedded server's data is, if there is one.
         address: ``host:port`` to use instead of the configured address; everything else of the
             configuration (namespace, TLS, API key) stays.
+        lazy: connect when the server is first needed, for those who may never need it.
 
     Raises:
         InvalidInput: Temporal's configuration cannot be read.
@@ -73,7 +74,7 @@ async def connect(settings: Settings, *, address: str | None = None) -> Client:
     """
     target = address or configured_address(settings)
     try:
-        return await _open(target)
+        return await _open(target, lazy)
     except TimeoutError:
         raise _unanswered(target, "no answer in time") from None
     except RuntimeError as error:  # the SDK's core says it in one long text
@@ -154,13 +155,16 @@ def _load_options() -> ClientConnectConfig:
         ) from error
 
 
-async def _open(address: str) -> Client:
+async def _open(address: str, lazy: bool = False) -> Client:
     options = _load_options()
     options["target_host"] = address
     timeout = CONNECT_TIMEOUT_TLS if options.get("tls") else CONNECT_TIMEOUT
     async with asyncio.timeout(timeout.total_seconds()):
         return await Client.connect(
-            **options, data_converter=DATA_CONVERTER, interceptors=[ContinuationGuard()]
+            **options,
+            lazy=lazy,
+            data_converter=DATA_CONVERTER,
+            interceptors=[ContinuationGuard()],
         )
 
 

@@ -214,5 +214,6 @@ class PlanHandle:
 
 
 def _hint(error: ApplicationError) -> str:
+    """Return the hint that crossed with an error: see :mod:`mainstay.payloads`."""
     detail = error.details[0] if error.details else None
-    return str(detail.get("hint", "")) if isinstance(detail, dict) else ""
+    return detail if isinstance(detail, str) else ""

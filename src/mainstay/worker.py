@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Replayer, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from mainstay.activities.plans import PlanActivities
@@ -15,6 +15,7 @@ from mainstay.activities.scope import Reader
 from mainstay.activities.tasks import TaskActivities
 from mainstay.activities.undoing import UndoActivities
 from mainstay.connection import ensure_search_attributes
+from mainstay.payloads import DATA_CONVERTER, ContinuationGuard
 from mainstay.schemas.errors import MainstayError
 from mainstay.settings import Settings
 from mainstay.storage.store import Store, open_store
@@ -36,6 +37,17 @@ def workflow_runner() -> SandboxedWorkflowRunner:
     """Return the runner that workers and replays use alike."""
     restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
     return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def build_replayer(workflows: Sequence[type] = WORKFLOWS) -> Replayer:
+    """Make what replays recorded histories against today's code, set up as workers are."""
+    return Replayer(
+        workflows=workflows,
+        workflow_runner=workflow_runner(),
+        data_converter=DATA_CONVERTER,
+        interceptors=[ContinuationGuard()],
+        workflow_failure_exception_types=[MainstayError],
+    )
 
 
 def build_worker(
@@ -92,7 +104,7 @@ async def running_worker(
     """Run a worker, with a store of its own, for as long as the block lasts."""
     tools = Toolbox(load_catalogue([*settings.tools, *extra_tools]))
     await ensure_search_attributes(client)
-    store = await open_store(settings.resolved_database_url)
+    store = await open_store(settings.resolved_database_url, durability=settings.durability)
     try:
         async with build_worker(client, store, tools, settings.task_queue) as worker:
             yield worker

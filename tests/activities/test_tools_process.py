@@ -46,6 +46,10 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def cancel_after(ready: Callable[[], bool], **arguments: Any) -> float:
     """Cancel a call once it is ready; return how many seconds the cancel took."""
     running = asyncio.create_task(call(**arguments))
@@ -165,9 +169,7 @@ async def test_20_megabytes_of_output_fail_at_the_limit_and_pass_below_it() -> N
 
 async def test_truncating_keeps_the_beginning_and_lets_it_run_to_its_end() -> None:
     body = "import sys; sys.stdout.write('a' * 10 + 'b' * 1_000_000); sys.exit(4)"
-    result = await call(
-        command=script(body), max_output_bytes=10, overflow="truncate", check=False
-    )
+    result = await call(command=script(body), max_output_bytes=10, overflow="truncate", check=False)
     assert result["stdout"] == "a" * 10
     assert result["stdout_truncated"] is True
     assert result["exit_code"] == 4
@@ -210,7 +212,9 @@ time.sleep(60)
 
 async def test_cancel_lets_a_program_clean_up_on_sigterm(tmp_path: Path) -> None:
     mark, cleaned = tmp_path / "pid", tmp_path / "cleaned"
-    body = f"trap 'touch {cleaned}; exit 0' TERM; echo $$ ' ' > {mark}; while :; do sleep 0.02; done"
+    body = (
+        f"trap 'touch {cleaned}; exit 0' TERM; echo $$ ' ' > {mark}; while :; do sleep 0.02; done"
+    )
     await cancel_after(lambda: _is_written(mark), command=body, shell=True)
     assert cleaned.exists()
 
@@ -234,7 +238,9 @@ async def test_what_is_left_in_the_background_ends_with_the_program(tmp_path: Pa
 
 async def test_pipe_held_outside_of_the_group_is_not_waited_for(tmp_path: Path) -> None:
     mark = tmp_path / "pid"
-    body = f"setsid sh -c 'echo $$ \" \" > {mark}; exec sleep 60' & while [ ! -s {mark} ]; do :; done"
+    body = (
+        f"setsid sh -c 'echo $$ \" \" > {mark}; exec sleep 60' & while [ ! -s {mark} ]; do :; done"
+    )
     began = time.monotonic()
     await call(command=body, shell=True)
     assert time.monotonic() - began < 5
@@ -255,12 +261,12 @@ async def test_works_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_no_thread_and_no_descriptor_is_left() -> None:
     await call(command=["true"])
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for _ in range(5):
         await call(command=["true"])
         with pytest.raises(NotFound):
             await call(command=["no-such-program-at-all"])
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     await wait_until(lambda: not [t for t in threading.enumerate() if t.name == "mainstay-tool"])
 
 

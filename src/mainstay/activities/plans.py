@@ -84,6 +84,7 @@ class PlanActivities:
                 at=datetime.now(UTC),
                 status=call.status,
                 message=call.message,
+                ref=ref,
             )
             await self._storage.append_events([event])
             return Verdict(outputs_ref=ref)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from mainstay.activities.ports import Storage
-from mainstay.decisions.expressions import References, inspect, inspect_condition
+from mainstay.decisions.expressions import References, inspect, inspect_condition, render
 from mainstay.schemas.calls import NeedState, TaskCall
 from mainstay.schemas.plan import PlanSpec, TaskSpec
 from mainstay.schemas.run import TaskStatus
@@ -113,14 +113,17 @@ def plain_scope(
     """Return the names that every expression of a plan can use."""
     met = all(need["result"] == "success" for need in needs.values())
     failed = any(need["result"] == "failure" for need in needs.values())
+    cancelled = any(need["result"] == "cancelled" for need in needs.values())
+    identity = {"id": plan_id, "name": plan.name}
     return {
         "inputs": inputs,
-        "env": dict(plan.env),
+        "env": render(plan.env, {"inputs": inputs, "plan": identity}),
         "needs": needs,
-        "plan": {"id": plan_id, "name": plan.name},
+        "plan": identity,
         "success": lambda: met,
         "failure": lambda: failed,
         "always": lambda: True,
+        "cancelled": lambda: cancelled,
     }
 
 

@@ -1,13 +1,15 @@
 """Which names an expression may use, by the place where it stands.
 
-| place                     | besides ``inputs``, ``env``, ``needs`` and ``plan``                 |
-|---------------------------|---------------------------------------------------------------------|
-| the plan's ``env``        | (neither ``env`` nor ``needs``)                                     |
-| the plan's ``outputs``    | (``needs`` holds every task)                                        |
-| ``if``                    | success(), failure(), always(), cancelled()                         |
-| ``for_each``, question    |                                                                     |
-| ``with``, ``env``         | item, index (``for_each``), feedback (``verify``), answer (approval) |
-| ``outputs``, undo, verify | the same, and output                                                |
+| place                  | besides ``inputs``, ``env``, ``needs`` and ``plan``                     |
+|------------------------|-------------------------------------------------------------------------|
+| the plan's ``env``     | (neither ``env`` nor ``needs``)                                         |
+| the plan's ``outputs`` | (``needs`` holds every task)                                            |
+| ``if``                 | success(), failure(), always(), cancelled()                             |
+| ``for_each``, question |                                                                         |
+| ``env``                | feedback (with ``verify``); its ``env`` is the plan's                   |
+| ``with``               | item, index (``for_each``), feedback (``verify``), answer (approval)    |
+| ``undo``               | the same, and output: of the item                                       |
+| ``outputs``, verify    | feedback, answer, output: of the whole ``for_each``, so without an item |
 """
 
 from __future__ import annotations
@@ -75,7 +77,8 @@ def check_plan_expressions(scene: Scene) -> None:
 
 def check_task_expressions(scene: Scene, name: str, task: TaskSpec) -> None:
     """Check every expression of a task."""
-    env = frozenset(scene.plan.env) | frozenset(task.env)
+    plan_env = frozenset(scene.plan.env)
+    env = plan_env | frozenset(task.env)
     before = Place(_ALWAYS, needs=frozenset(task.needs), env=env)
     if isinstance(task.if_, str):
         asking = replace(before, functions=before.functions | STATUS_FUNCTIONS)
@@ -84,23 +87,22 @@ def check_task_expressions(scene: Scene, name: str, task: TaskSpec) -> None:
     if task.approval is not None:
         path = scene.task_path(name, "approval", "message")
         _check(scene, path, task.approval.message, before)
-    doing = before
-    if task.for_each is not None or "for_each" in task.model_fields_set:
-        doing = doing.plus("item", "index")
-    if task.verify is not None:
-        doing = doing.plus("feedback")
-    if task.approval is not None:
-        doing = doing.plus("answer")
-    own_env = replace(doing, env=frozenset(scene.plan.env))
-    _check(scene, scene.task_path(name, "env"), task.env, own_env)
+    again = before.plus("feedback") if task.verify is not None else before
+    _check(scene, scene.task_path(name, "env"), task.env, replace(again, env=plan_env))
+    doing = again.plus("answer") if task.approval is not None else again
+    done = doing.plus("output")
+    if "for_each" in task.model_fields_set:
+        doing, undoing = doing.plus("item", "index"), done.plus("item", "index")
+    else:
+        undoing = done
     _check(scene, scene.task_path(name, "with"), task.with_, doing)
-    _check_after(scene, name, task, doing.plus("output"))
+    if task.undo is not None:
+        _check(scene, scene.task_path(name, "undo", "with"), task.undo.with_, undoing)
+    _check_after(scene, name, task, done)
 
 
 def _check_after(scene: Scene, name: str, task: TaskSpec, place: Place) -> None:
     _check(scene, scene.task_path(name, "outputs"), task.outputs, place)
-    if task.undo is not None:
-        _check(scene, scene.task_path(name, "undo", "with"), task.undo.with_, place)
     if task.verify is not None:
         path = scene.task_path(name, "verify")
         if task.verify.check is not None:
@@ -190,7 +192,7 @@ def _check_need_field(scene: Scene, path: Path, one: tuple[str, ...]) -> None:
         scene.findings.add(path, f"`needs.{name}` has no `{key}`", hint)
         return
     task = scene.plan.tasks.get(name)
-    if key != "outputs" or not rest or task is None or task.for_each is not None:
+    if key != "outputs" or not rest or task is None:
         return
     # Damaged outputs are incomplete, and without any the tool decides what there is.
     damaged = scene.structure.is_damaged(scene.task_path(name))

@@ -73,10 +73,12 @@ def lookup(value: Any, key: Any) -> Any:
 
 
 def follow(budget: Budget, value: Any, path: Any) -> Any:
-    """Return what a path like ``author.name`` or ``0.size`` leads to."""
+    """Return what a path like ``author.name`` or ``0.size`` leads to; Missing from where it ends."""
     parts = str(path).split(".")
     budget.spend(len(parts))
     for part in parts:
+        if isinstance(value, Undefined):
+            break
         value = lookup(value, part)
     return value
 

@@ -132,7 +132,7 @@ class Writer:
                     transaction.commit()
                 return outcomes
             except SQLAlchemyError as error:
-                failure = translate(error, self._engine.url)
+                failure = _caused(translate(error, self._engine.url), error)
                 if not self._may_repeat(error, is_committing):
                     break
             except BaseException as error:
@@ -200,12 +200,18 @@ def _run_alone(connection: Connection, write: Write) -> Outcome:
         if not is_data_fault(error):
             raise
         savepoint.rollback()
-        return None, translate(error, connection.engine.url)
+        return None, _caused(translate(error, connection.engine.url), error)
     except Exception as error:
         savepoint.rollback()
         return None, error
     savepoint.commit()
     return result, None
+
+
+def _caused(failure: BaseException, cause: BaseException) -> BaseException:
+    # What "raise ... from" does; it is raised later, in the task that waits for it.
+    failure.__cause__ = cause
+    return failure
 
 
 def _deliver(group: Sequence[Write], outcomes: Sequence[Outcome]) -> None:

@@ -22,6 +22,9 @@ Flag = Literal["ignorecase", "multiline", "dotall"]
 
 MAX_PATTERN_CHARS = 10_000
 
+MAX_SEARCH_SECONDS = 5.0
+"""Longest one search may take: a call that was cancelled burns a processor no longer than this."""
+
 
 @dataclass(frozen=True)
 class Pattern:
@@ -44,7 +47,9 @@ class Pattern:
             LimitReached: the pattern's time is up.
         """
         return self._bounded(
-            lambda left: self.compiled.search(subject, timeout=left, concurrent=True)
+            lambda left: self.compiled.search(
+                subject, timeout=min(left, MAX_SEARCH_SECONDS), concurrent=True
+            )
         )
 
     def find_all(self, subject: str) -> Iterator[Match[str]]:

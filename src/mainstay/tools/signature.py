@@ -75,14 +75,14 @@ def read_signature(function: AnyFunction, tool: str) -> Signature:
         if parameter.default is not inspect.Parameter.empty:
             fields[parameter.name] = NotRequired[hint]
             defaults[parameter.name] = parameter.default
-    document = docstring_parser.parse(
-        inspect.getdoc(function) or "", style=docstring_parser.DocstringStyle.GOOGLE
-    )
+    text = inspect.getdoc(function) or ""
+    document = docstring_parser.parse(text, style=docstring_parser.DocstringStyle.GOOGLE)
     adapter = _build_adapter(fields)
     schema = adapter.json_schema()
     _describe(schema, defaults, {p.arg_name: p.description or "" for p in document.params})
     returns = _returned_schema(hints.get("return", Any))
-    summary = " ".join((document.short_description or "").split())
+    # The parser takes the first line alone for the summary; it may have several.
+    summary = " ".join(text.partition("\n\n")[0].split()) if document.short_description else ""
     return Signature(summary, schema, returns, adapter, injected)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,7 +57,7 @@ def walk(root: str, selection: Selection) -> Iterator[str]:
                 continue
             if _is_wanted(entry, selection.kind) and included(path):
                 yield path
-            if selection.recursive and entry.is_dir(follow_symlinks=selection.links):
+            if selection.recursive and _is_folder(entry, selection.links):
                 line = _lineage(entry, ancestors) if selection.links else ()
                 if line is not None:
                     pending.append((entry.path, f"{path}/", line))
@@ -93,12 +93,17 @@ def _scan(folder: str, *, is_root: bool) -> list[os.DirEntry[str]]:
 
 
 def _is_wanted(entry: os.DirEntry[str], kind: Kind) -> bool:
-    tests: dict[Kind, Callable[[], bool]] = {
-        "file": entry.is_file,
-        "directory": entry.is_dir,
-        "any": lambda: True,
-    }
-    return tests[kind]()
+    try:
+        return kind == "any" or (entry.is_file() if kind == "file" else entry.is_dir())
+    except OSError:
+        return False  # a link to itself, or into a folder that may not be looked into
+
+
+def _is_folder(entry: os.DirEntry[str], links: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=links)
+    except OSError:
+        return False
 
 
 def _lineage(

@@ -14,6 +14,16 @@ depends_on = None
 TIME = sa.DateTime(timezone=True)
 JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
+AGENT_TYPES = "SUPERVISOR WORKER COORDINATOR MONITOR PLANNER EXECUTOR CRITIC ROUTER MEMORY"
+AGENT_STATES = "INITIALIZING RUNNING PAUSED STOPPING TERMINATED ERROR RESTARTING"
+ROUTING_TYPES = "BROADCAST TARGET ROUND_ROBIN"
+MESSAGE_STATUSES = "PENDING DELIVERED PROCESSED FAILED EXPIRED"
+SUPERVISION_EVENTS = (
+    "AGENT_SPAWNED AGENT_TERMINATED AGENT_RESTARTED HEALTH_CHECK_FAILED "
+    "RESOURCE_LIMIT_EXCEEDED POLICY_VIOLATION"
+)
+SEVERITIES = "LOW MEDIUM HIGH CRITICAL"
+
 
 def upgrade() -> None:
     """Make the tables."""
@@ -33,8 +43,10 @@ def downgrade() -> None:
     op.drop_table("agents")
 
 
-def _words(name: str, length: int, *words: str) -> sa.Enum:
-    return sa.Enum(*words, name=name, native_enum=False, create_constraint=True, length=length)
+def _words(name: str, words: str, length: int = 20) -> sa.Enum:
+    return sa.Enum(
+        *words.split(), name=name, native_enum=False, create_constraint=True, length=length
+    )
 
 
 def _agents() -> None:
@@ -43,49 +55,17 @@ def _agents() -> None:
         sa.Column("agent_id", sa.String(length=42), nullable=False),
         sa.Column(
             "agent_type",
-            _words(
-                "ck_agents_agent_type",
-                20,
-                "SUPERVISOR",
-                "WORKER",
-                "COORDINATOR",
-                "MONITOR",
-                "PLANNER",
-                "EXECUTOR",
-                "CRITIC",
-                "ROUTER",
-                "MEMORY",
-            ),
+            _words("ck_agents_agent_type", AGENT_TYPES),
             nullable=False,
         ),
         sa.Column(
             "current_state",
-            _words(
-                "ck_agents_current_state",
-                20,
-                "INITIALIZING",
-                "RUNNING",
-                "PAUSED",
-                "STOPPING",
-                "TERMINATED",
-                "ERROR",
-                "RESTARTING",
-            ),
+            _words("ck_agents_current_state", AGENT_STATES),
             nullable=False,
         ),
         sa.Column(
             "previous_state",
-            _words(
-                "ck_agents_previous_state",
-                20,
-                "INITIALIZING",
-                "RUNNING",
-                "PAUSED",
-                "STOPPING",
-                "TERMINATED",
-                "ERROR",
-                "RESTARTING",
-            ),
+            _words("ck_agents_previous_state", AGENT_STATES),
             nullable=True,
         ),
         sa.Column("created_at", TIME, nullable=False),
@@ -110,6 +90,10 @@ def _agents() -> None:
         sa.ForeignKeyConstraint(["supervisor_id"], ["agents.agent_id"]),
         sa.PrimaryKeyConstraint("agent_id"),
     )
+    _agents_indexes()
+
+
+def _agents_indexes() -> None:
     if op.get_bind().dialect.name == "postgresql":
         op.create_index(
             "idx_agents_capabilities", "agents", ["capabilities"], postgresql_using="gin"
@@ -132,7 +116,7 @@ def _messages() -> None:
         sa.Column("correlation_id", sa.Uuid(), nullable=True),
         sa.Column(
             "routing_type",
-            _words("ck_messages_routing_type", 20, "BROADCAST", "TARGET", "ROUND_ROBIN"),
+            _words("ck_messages_routing_type", ROUTING_TYPES),
             nullable=False,
         ),
         sa.Column("priority", sa.Integer(), server_default=sa.text("2"), nullable=False),
@@ -140,9 +124,7 @@ def _messages() -> None:
         sa.Column("payload", JSON, nullable=False),
         sa.Column(
             "status",
-            _words(
-                "ck_messages_status", 20, "PENDING", "DELIVERED", "PROCESSED", "FAILED", "EXPIRED"
-            ),
+            _words("ck_messages_status", MESSAGE_STATUSES),
             server_default=sa.text("'PENDING'"),
             nullable=False,
         ),
@@ -181,22 +163,13 @@ def _supervision_events() -> None:
         sa.Column("subject_agent_id", sa.String(length=42), nullable=True),
         sa.Column(
             "event_type",
-            _words(
-                "ck_supervision_events_event_type",
-                30,
-                "AGENT_SPAWNED",
-                "AGENT_TERMINATED",
-                "AGENT_RESTARTED",
-                "HEALTH_CHECK_FAILED",
-                "RESOURCE_LIMIT_EXCEEDED",
-                "POLICY_VIOLATION",
-            ),
+            _words("ck_supervision_events_event_type", SUPERVISION_EVENTS, 30),
             nullable=False,
         ),
         sa.Column("event_data", JSON, server_default=sa.text("'{}'"), nullable=False),
         sa.Column(
             "severity",
-            _words("ck_supervision_events_severity", 10, "LOW", "MEDIUM", "HIGH", "CRITICAL"),
+            _words("ck_supervision_events_severity", SEVERITIES, 10),
             nullable=False,
         ),
         sa.Column("created_at", TIME, nullable=False),
@@ -249,32 +222,12 @@ def _state_transitions() -> None:
         sa.Column("agent_id", sa.String(length=42), nullable=False),
         sa.Column(
             "from_state",
-            _words(
-                "ck_state_transitions_from_state",
-                20,
-                "INITIALIZING",
-                "RUNNING",
-                "PAUSED",
-                "STOPPING",
-                "TERMINATED",
-                "ERROR",
-                "RESTARTING",
-            ),
+            _words("ck_state_transitions_from_state", AGENT_STATES),
             nullable=False,
         ),
         sa.Column(
             "to_state",
-            _words(
-                "ck_state_transitions_to_state",
-                20,
-                "INITIALIZING",
-                "RUNNING",
-                "PAUSED",
-                "STOPPING",
-                "TERMINATED",
-                "ERROR",
-                "RESTARTING",
-            ),
+            _words("ck_state_transitions_to_state", AGENT_STATES),
             nullable=False,
         ),
         sa.Column("trigger_event", sa.String(length=100), nullable=True),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -13,6 +15,17 @@ depends_on = None
 
 TIME = sa.DateTime(timezone=True)
 JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+PLAN_STATUSES = "running paused cancelling undoing succeeded failed cancelled"
+TASK_TYPES = "RESEARCH CODE ANALYZE REVIEW DEPLOY MONITOR CUSTOM"
+RECORDED_STATUSES = "PENDING ASSIGNED IN_PROGRESS COMPLETED FAILED CANCELLED"
+TASK_STATUSES = (
+    "pending preparing asking running gathering waiting unknown succeeded failed "
+    "skipped cancelled undoing undone undo_failed"
+)
+EVENT_KINDS = (
+    "plan_started plan_status plan_ended task_started task_progress task_status task_output"
+)
 
 MOMENT = {"sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now'{})", "postgresql": "now(){}"}
 """The present moment, or an earlier one, in the form each database keeps moments."""
@@ -50,8 +63,10 @@ def downgrade() -> None:
     op.drop_table("effects")
 
 
-def _words(name: str, length: int, *words: str) -> sa.Enum:
-    return sa.Enum(*words, name=name, native_enum=False, create_constraint=True, length=length)
+def _words(name: str, words: str, length: int = 20) -> sa.Enum:
+    return sa.Enum(
+        *words.split(), name=name, native_enum=False, create_constraint=True, length=length
+    )
 
 
 def _plans() -> None:
@@ -61,17 +76,7 @@ def _plans() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column(
             "status",
-            _words(
-                "ck_plans_status",
-                20,
-                "running",
-                "paused",
-                "cancelling",
-                "undoing",
-                "succeeded",
-                "failed",
-                "cancelled",
-            ),
+            _words("ck_plans_status", PLAN_STATUSES),
             nullable=False,
         ),
         sa.Column("parent_id", sa.Text(), server_default=sa.text("''"), nullable=False),
@@ -101,32 +106,13 @@ def _tasks() -> None:
         sa.Column("parent_task_id", sa.Uuid(), nullable=True),
         sa.Column(
             "task_type",
-            _words(
-                "ck_tasks_task_type",
-                20,
-                "RESEARCH",
-                "CODE",
-                "ANALYZE",
-                "REVIEW",
-                "DEPLOY",
-                "MONITOR",
-                "CUSTOM",
-            ),
+            _words("ck_tasks_task_type", TASK_TYPES),
             server_default=sa.text("'CUSTOM'"),
             nullable=False,
         ),
         sa.Column(
             "status",
-            _words(
-                "ck_tasks_status",
-                20,
-                "PENDING",
-                "ASSIGNED",
-                "IN_PROGRESS",
-                "COMPLETED",
-                "FAILED",
-                "CANCELLED",
-            ),
+            _words("ck_tasks_status", RECORDED_STATUSES),
             nullable=False,
         ),
         sa.Column("priority", sa.Integer(), server_default=sa.text("2"), nullable=False),
@@ -148,38 +134,7 @@ def _tasks() -> None:
         sa.Column("retry_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("max_retries", sa.Integer(), server_default=sa.text("3"), nullable=False),
         sa.Column("tags", JSON, server_default=sa.text("'[]'"), nullable=False),
-        sa.Column("plan_id", sa.Text(), nullable=True),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.Column("position", sa.Integer(), nullable=True),
-        sa.Column("kind", sa.Text(), server_default="tool", nullable=False),
-        sa.Column("tool", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column(
-            "state",
-            _words(
-                "ck_tasks_state",
-                20,
-                "pending",
-                "preparing",
-                "asking",
-                "running",
-                "gathering",
-                "waiting",
-                "unknown",
-                "succeeded",
-                "failed",
-                "skipped",
-                "cancelled",
-                "undoing",
-                "undone",
-                "undo_failed",
-            ),
-            nullable=True,
-        ),
-        sa.Column("attempt", sa.Integer(), server_default=sa.text("1"), nullable=False),
-        sa.Column("items_total", sa.Integer(), nullable=True),
-        sa.Column("items_done", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("message", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column("last_line", sa.Text(), server_default=sa.text("''"), nullable=False),
+        *_columns_of_a_plans_task(),
         sa.CheckConstraint("priority BETWEEN 0 AND 4", name="ck_tasks_priority"),
         sa.CheckConstraint("progress_percentage BETWEEN 0 AND 100", name="ck_tasks_progress"),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], ondelete="SET NULL"),
@@ -187,6 +142,30 @@ def _tasks() -> None:
         sa.ForeignKeyConstraint(["plan_id"], ["plans.plan_id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id"),
     )
+    _tasks_indexes()
+
+
+def _columns_of_a_plans_task() -> list[sa.Column[Any]]:  # Any: of every column's type
+    return [
+        sa.Column("plan_id", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("position", sa.Integer(), nullable=True),
+        sa.Column("kind", sa.Text(), server_default="tool", nullable=False),
+        sa.Column("tool", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column(
+            "state",
+            _words("ck_tasks_state", TASK_STATUSES),
+            nullable=True,
+        ),
+        sa.Column("attempt", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.Column("items_total", sa.Integer(), nullable=True),
+        sa.Column("items_done", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("message", sa.Text(), server_default=sa.text("''"), nullable=False),
+        sa.Column("last_line", sa.Text(), server_default=sa.text("''"), nullable=False),
+    ]
+
+
+def _tasks_indexes() -> None:
     op.create_index("idx_tasks_agent", "tasks", ["agent_id"])
     op.create_index("idx_tasks_created", "tasks", ["created_at"])
     op.create_index(
@@ -213,17 +192,7 @@ def _plan_events() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column(
             "kind",
-            _words(
-                "ck_plan_events_kind",
-                20,
-                "plan_started",
-                "plan_status",
-                "plan_ended",
-                "task_started",
-                "task_progress",
-                "task_status",
-                "task_output",
-            ),
+            _words("ck_plan_events_kind", EVENT_KINDS),
             nullable=False,
         ),
         sa.Column("at", TIME, nullable=False),
