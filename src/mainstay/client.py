@@ -42,6 +42,7 @@ from mainstay.schemas.run import PLAN_ENDS, PlanStatus
 from mainstay.schemas.search import STATE
 from mainstay.settings import Settings
 from mainstay.storage.store import Store, open_store
+from mainstay.workflows.options import turn_timeout
 from mainstay.workflows.plan import Plan
 
 
@@ -182,6 +183,7 @@ class Mainstay:
                 request,
                 id=request.plan_id,
                 task_queue=self.settings.task_queue,
+                task_timeout=turn_timeout(request.options.heartbeat_timeout),
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE
                 if resumes
                 else WorkflowIDReusePolicy.REJECT_DUPLICATE,

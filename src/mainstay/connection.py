@@ -45,13 +45,22 @@ _REASON = re.compile(r'message: "([^"]+)"')
 _DENIED = re.compile(r"code: (PermissionDenied|Unauthenticated)\b")
 
 
+def explicit_address() -> str:
+    """Return the address that Temporal's own configuration names; empty when it names none.
+
+    Raises:
+        InvalidInput: that configuration cannot be read.
+    """
+    return _load_options().get("target_host") or ""
+
+
 def configured_address(settings: Settings) -> str:
     """Tell where the server should be: configured, or embedded and up, or the usual address.
 
     Raises:
         InvalidInput: Temporal's configuration cannot be read.
     """
-    configured = _load_options().get("target_host")
+    configured = explicit_address()
     if configured:
         return configured
     live = find_live_server(server_database(settings))

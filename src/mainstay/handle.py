@@ -14,6 +14,7 @@ from temporalio.client import (
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -33,6 +34,9 @@ from mainstay.workflows.plan import Plan
 
 POLL_SECONDS = 0.1
 """How often events are looked for while a plan is being followed."""
+
+UPDATE_TIMEOUT = timedelta(seconds=30)
+"""How long a worker may take to say whether a request is accepted; longer means there is none."""
 
 T = TypeVar("T")
 
@@ -129,10 +133,14 @@ class PlanHandle:
         if task not in rows:
             raise NotFound(f"plan {self.id!r} has no task {task!r}", hint=", ".join(rows))
         row, chunks = rows[task], await self._store.plan_output(self.id, task)
-        values = [value for chunk in chunks for value in chunk.values]
+        values: dict[int, Any] = {}  # Any: JSON-like data
+        for chunk in chunks:
+            # Chunks overlap when a worker that was taken for dead came back; the first one holds.
+            for index, value in enumerate(chunk.values, chunk.start):
+                values.setdefault(index, value)
         if not chunks:
             raise NotFound(f"task {task!r} has given nothing back", hint=f"it is {row.status}")
-        return values if row.items_total is not None else values[0]
+        return [values[i] for i in sorted(values)] if row.items_total is not None else values[0]
 
     async def pause(self) -> None:
         """Let it hand out nothing new."""
@@ -155,17 +163,20 @@ class PlanHandle:
             Refused: the task does not ask.
         """
         request = AnswerRequest(task=task, approved=approved, by=by, comment=comment)
-        return await self._ask(self._workflow().execute_update(Plan.answer, request))
+        update = self._workflow().execute_update(Plan.answer, request, rpc_timeout=UPDATE_TIMEOUT)
+        return await self._ask(update)
 
     async def skip(self, task: str, *, by: str = "", reason: str = "") -> str:
         """Let the plan go on without a task."""
         request = TaskRequest(task=task, by=by, reason=reason)
-        return await self._ask(self._workflow().execute_update(Plan.skip, request))
+        update = self._workflow().execute_update(Plan.skip, request, rpc_timeout=UPDATE_TIMEOUT)
+        return await self._ask(update)
 
     async def retry_task(self, task: str, *, by: str = "") -> str:
         """Try a task of a running plan again."""
         request = TaskRequest(task=task, by=by)
-        return await self._ask(self._workflow().execute_update(Plan.retry, request))
+        update = self._workflow().execute_update(Plan.retry, request, rpc_timeout=UPDATE_TIMEOUT)
+        return await self._ask(update)
 
     def _workflow(self) -> WorkflowHandle[Plan, PlanResult]:
         return self._temporal.get_workflow_handle_for(Plan.run, self.id)
@@ -181,6 +192,15 @@ class PlanHandle:
             raise MainstayError(str(cause)) from None
         except WorkflowQueryFailedError as error:
             raise MainstayError(str(error)) from None
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # The SDK raises the same for a caller that was itself cancelled, and must stay so.
+                raise asyncio.CancelledError from None
+            raise Unavailable(
+                f"no worker answered for plan {self.id!r}; the request may still arrive",
+                hint="is a worker running? `mainstay doctor` looks",
+            ) from None
         except RPCError as error:
             raise self._translate(error) from None
 

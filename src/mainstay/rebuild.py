@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client, WorkflowExecution, WorkflowHistory
 from temporalio.converter import DataConverter
 
 from mainstay.decisions.history_records import (
@@ -88,12 +88,31 @@ async def rebuild(client: Client, store: Store, plan_id: str = "") -> AsyncItera
     """
     chains = await _find_chains(client, plan_id)
     if plan_id and not chains:
-        raise NotFound(
-            f"the Temporal server knows no plan {plan_id!r}",
-            hint="it forgets closed plans after the namespace's retention time",
-        )
+        raise _unknown(plan_id)
     for found, runs in chains.items():
         yield await _rebuild_one(client, store, found, runs)
+
+
+async def fetch_histories(client: Client, plan_id: str) -> list[WorkflowHistory]:
+    """Return Temporal's histories of all runs of a plan, the oldest first.
+
+    Raises:
+        NotFound: the server does not know the plan.
+    """
+    chains = await _find_chains(client, plan_id)
+    if not chains:
+        raise _unknown(plan_id)
+    return [
+        await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+        for run in chains[plan_id]
+    ]
+
+
+def _unknown(plan_id: str) -> NotFound:
+    return NotFound(
+        f"the Temporal server knows no plan {plan_id!r}",
+        hint="it forgets closed plans after the namespace's retention time",
+    )
 
 
 async def _rebuild_one(

@@ -7,13 +7,17 @@ profiles, ...), which :mod:`mainstay.connection` reads through the SDK.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mainstay.schemas.durations import Duration, parse_duration
+
+
+def _as_names(value: Any) -> Any:  # Any: whatever was given; pydantic judges the rest
+    return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -32,8 +36,9 @@ class Settings(BaseSettings):
     durability: Literal["normal", "full"] = Field(
         "normal", description="full also survives a power cut, at about 2.3 times the cost"
     )
-    tools: list[str] = Field(
-        default_factory=list, description="modules or files that define further tools"
+    tools: Annotated[list[str], NoDecode, BeforeValidator(_as_names)] = Field(
+        default_factory=list,
+        description="modules or files that define further tools; with spaces or commas between",
     )
     temporal_binary: str = Field("", description="the Temporal CLI, when it is not on the PATH")
     heartbeat_timeout: Duration = Field(

@@ -28,6 +28,9 @@ WORKFLOWS: list[type] = [Plan]
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """Heartbeats are sent no rarer than this; a cancel arrives with the answer to one."""
 
+MAX_ACTIVITIES = 100
+"""Pieces of work that a worker does at once."""
+
 PASSED_THROUGH = ("mainstay", "jinja2", "markupsafe", "pydantic_settings", "yaml")
 """Modules that the sandbox does not load again for each run: six to nine times faster. What it
 would catch in ours, a lint rule bans."""
@@ -56,8 +59,9 @@ def build_worker(
     tools: Toolbox,
     task_queue: str,
     *,
-    max_activities: int = 100,
+    max_activities: int = MAX_ACTIVITIES,
     grace: timedelta = timedelta(seconds=5),
+    silence: timedelta = timedelta(seconds=10),
 ) -> Worker:
     """Make a worker that serves plans.
 
@@ -68,6 +72,8 @@ def build_worker(
         task_queue: which queue it serves.
         max_activities: pieces of work it does at once.
         grace: how long running tools may go on when it is stopped.
+        silence: after so long without an answer it is taken for dead, and the workflows that it
+            kept in memory are given to another worker.
     """
     reader = Reader(store)
     plans = PlanActivities(store, tools, reader)
@@ -94,19 +100,31 @@ def build_worker(
         max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
         default_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
         graceful_shutdown_timeout=grace,
+        sticky_queue_schedule_to_start_timeout=silence,
     )
 
 
 @asynccontextmanager
 async def running_worker(
-    client: Client, settings: Settings, extra_tools: Sequence[str] = ()
+    client: Client,
+    settings: Settings,
+    extra_tools: Sequence[str] = (),
+    *,
+    max_activities: int = MAX_ACTIVITIES,
 ) -> AsyncIterator[Worker]:
     """Run a worker, with a store of its own, for as long as the block lasts."""
     tools = Toolbox(load_catalogue([*settings.tools, *extra_tools]))
     await ensure_search_attributes(client)
     store = await open_store(settings.resolved_database_url, durability=settings.durability)
     try:
-        async with build_worker(client, store, tools, settings.task_queue) as worker:
+        async with build_worker(
+            client,
+            store,
+            tools,
+            settings.task_queue,
+            max_activities=max_activities,
+            silence=settings.heartbeat_timeout,
+        ) as worker:
             yield worker
     finally:
         await store.close()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ import pytest
 from pydantic import BaseModel
 
 from mainstay.schemas.errors import InvalidInput
+from mainstay.tools import threads
 from mainstay.tools.tool import Tool, ToolContext, context, tool
 
 
@@ -209,6 +211,76 @@ async def test_cancel_interrupts_a_sync_tool_and_the_await_ends_at_once() -> Non
     assert time.monotonic() - began < 0.5
     assert call.is_cancelled
     assert await asyncio.to_thread(ended.wait, 5)
+
+
+async def test_call_that_is_cancelled_before_it_begins_never_begins() -> None:
+    ran: list[bool] = []
+    call = threads._Call(lambda: ran.append(True))
+    call.interrupt()
+    call.start()
+    await asyncio.to_thread(call._thread.join, 5)
+    assert ran == []
+
+
+async def test_interrupt_waits_while_a_lock_is_taken_in_python() -> None:
+    inside, release, done = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow:
+        def __enter__(self) -> None:
+            inside.set()
+            while not release.is_set():
+                pass
+
+        def __exit__(self, *_: object) -> None:
+            done.set()
+
+    @tool(name="slow.enter")
+    def enter() -> None:
+        with Slow():
+            while True:
+                pass
+
+    running = asyncio.create_task(enter.run({}, ToolContext()))
+    assert await asyncio.to_thread(inside.wait, 5)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    release.set()
+    assert await asyncio.to_thread(done.wait, 5)
+
+
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Have the interpreter change threads as often as it can, so that races show."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
+
+
+@pytest.mark.usefixtures("restless")
+async def test_cancel_at_any_moment_of_a_call_ends_it_quietly() -> None:
+    ended = threading.Event()
+
+    @tool(name="quick.count")
+    def count() -> int:
+        try:
+            return sum(range(2_000))
+        finally:
+            ended.set()
+
+    for turn in range(300):
+        running = asyncio.create_task(count.run({}, ToolContext()))
+        for _ in range(turn % 4 + 1):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running])
+    ended.clear()
+    assert await count.run({}, ToolContext()) == sum(range(2_000))
+    assert ended.is_set()
+    for thread in threading.enumerate():
+        if thread.name == "mainstay-tool":
+            await asyncio.to_thread(thread.join, 5)
 
 
 async def test_cancel_does_not_wait_for_a_sync_tool_that_cannot_be_interrupted() -> None:

@@ -28,7 +28,7 @@ def failure_from(error: BaseException) -> Failure:
         kind=classify(name),
         type=name,
         message=shorten(message),
-        hint=getattr(error, "hint", ""),
+        hint=shorten(str(getattr(error, "hint", ""))),
         retry_after=retry_after if isinstance(retry_after, timedelta) else None,
     )
 

@@ -11,16 +11,15 @@ from temporalio import activity
 
 from mainstay.activities.calling import OpenTask, reporting
 from mainstay.activities.ports import Documents, Storage, Toolbox
+from mainstay.activities.pulse import pulse
 from mainstay.activities.scope import Reader, plain_scope, view_need
-from mainstay.decisions.draft import Shape
 from mainstay.decisions.expressions import inspect, render
+from mainstay.decisions.needs import need_state
 from mainstay.decisions.outline import compile_outline, page
 from mainstay.decisions.plan_inputs import check_inputs
-from mainstay.decisions.readiness import need_states
 from mainstay.schemas import names
 from mainstay.schemas.calls import (
     FinishCall,
-    NeedState,
     OutlineCall,
     RecordCall,
     TaskCall,
@@ -29,9 +28,8 @@ from mainstay.schemas.calls import (
 from mainstay.schemas.errors import InvalidInput, NotFound
 from mainstay.schemas.ids import sub_plan_id
 from mainstay.schemas.outline import OutlinePage, PlanOutline
-from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.records import EventKind, OutputChunk, PlanEvent, PlanRow, TaskRow
-from mainstay.schemas.run import PlanState, PlanStatus, TaskStatus
+from mainstay.schemas.run import PlanState, PlanStatus
 
 Value = Any  # JSON-like data
 
@@ -48,17 +46,16 @@ class PlanActivities:
     async def outline(self, call: OutlineCall) -> OutlinePage:
         """Return a page of the outline, which is made once for a plan and then never changes."""
         with reporting():
+            key = outline_key(call.plan_id)
+            if call.page or call.is_continued:
+                return page(await self._reader.outline(key), call.page)
             plan = await self._reader.plan(call.plan_ref)
-            key = f"outline/{call.plan_id}"
-            if call.page == 0:
-                made = compile_outline(plan, self._toolbox.specs())
-                await self._storage.put_document(key, made.model_dump_json().encode())
-            outline = await self._outline(key)
-            first = page(outline, call.page)
-            if call.page:
-                return first
-            await self._open_records(call, plan, outline)
-            return first.model_copy(update={"state": await self._ended_state(call)})
+            made = compile_outline(plan, self._toolbox.specs())
+            await self._storage.put_document(key, made.model_dump_json().encode())
+            outline = await self._reader.outline(key)
+            await self._open_records(call, outline)
+            state = await self._ended_state(call)
+            return page(outline, 0).model_copy(update={"state": state})
 
     @activity.defn(name=names.RECORD)
     async def record(self, call: RecordCall) -> None:
@@ -93,63 +90,62 @@ class PlanActivities:
     async def sub_plan_inputs(self, call: TaskCall) -> Verdict:
         """Render a sub-plan's inputs and store what it is started with."""
         with reporting():
-            opened = await OpenTask.open(self._storage, self._toolbox, self._reader, call)
-            name = opened.task.plan
-            assert name is not None
-            sub_plan = opened.plan.plans[name]
-            scope = opened.scope
-            if opened.is_list:
-                rows = await opened.rows()
-                scope = {**scope, "item": rows[call.start], "index": call.start}
-            inputs, problems = check_inputs(sub_plan, render(opened.task.with_, scope))
-            if problems:
-                raise InvalidInput(f"inputs of sub-plan {name!r}: {problems[0].message}")
-            body = sub_plan.model_dump_json(by_alias=True, exclude_defaults=True).encode()
-            plan_ref = f"plan/{hashlib.sha256(body).hexdigest()}"
-            await self._storage.put_document(plan_ref, body)
-            child = sub_plan_id(
-                call.plan_id, call.task, call.start if opened.is_list else None, call.round
-            )
-            inputs_ref = f"inputs/{child}"
-            await self._storage.put_document(inputs_ref, to_json(inputs))
-            return Verdict(
-                plan_name=sub_plan.name,
-                plan_ref=plan_ref,
-                inputs_ref=inputs_ref,
-                resumed=await times_ended(self._storage, child),
-            )
+            async with pulse():
+                opened = await OpenTask.open(self._storage, self._toolbox, self._reader, call)
+                name = opened.task.plan
+                assert name is not None
+                sub_plan = opened.plan.plans[name]
+                scope = opened.scope
+                if opened.is_list:
+                    rows = await opened.rows()
+                    scope = {**scope, "item": rows[call.start], "index": call.start}
+                inputs, problems = check_inputs(sub_plan, render(opened.task.with_, scope))
+                if problems:
+                    raise InvalidInput(f"inputs of sub-plan {name!r}: {problems[0].message}")
+                body = sub_plan.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+                plan_ref = f"plan/{hashlib.sha256(body).hexdigest()}"
+                await self._storage.put_document(plan_ref, body)
+                child = sub_plan_id(
+                    call.plan_id, call.task, call.start if opened.is_list else None, call.round
+                )
+                inputs_ref = f"inputs/{child}"
+                await self._storage.put_document(inputs_ref, to_json(inputs))
+                return Verdict(
+                    plan_name=sub_plan.name,
+                    plan_ref=plan_ref,
+                    inputs_ref=inputs_ref,
+                    resumed=await times_ended(self._storage, child),
+                )
 
     @activity.defn(name=names.SUB_PLAN_ADOPT)
     async def sub_plan_adopt(self, call: TaskCall) -> Verdict:
         """Make a sub-plan's outputs the output of the task, or of the item, that ran it."""
         with reporting():
-            plan = await self._reader.plan(call.plan_ref)
-            is_list = plan.tasks[call.task].for_each is not None
-            item = call.start if is_list else None
-            child = sub_plan_id(call.plan_id, call.task, item, call.round)
-            chunk = OutputChunk(
-                plan_id=call.plan_id,
-                task=call.task,
-                round=call.round,
-                start=call.start,
-                stop=call.start + 1,
-                values=[await self._reader.document(outputs_key(child))],
-            )
-            event = PlanEvent(
-                plan_id=call.plan_id,
-                key=f"{call.task}/{call.round}/{call.start}/done",
-                kind=EventKind.TASK_PROGRESS,
-                at=datetime.now(UTC),
-                task=call.task,
-                count=1,
-            )
-            await self._storage.save_chunk(chunk, [event])
-            return Verdict(done=1)
+            async with pulse():
+                plan = await self._reader.plan(call.plan_ref)
+                is_list = plan.tasks[call.task].for_each is not None
+                item = call.start if is_list else None
+                child = sub_plan_id(call.plan_id, call.task, item, call.round)
+                chunk = OutputChunk(
+                    plan_id=call.plan_id,
+                    task=call.task,
+                    round=call.round,
+                    start=call.start,
+                    stop=call.start + 1,
+                    values=[await self._reader.document(outputs_key(child))],
+                )
+                event = PlanEvent(
+                    plan_id=call.plan_id,
+                    key=f"{call.task}/{call.round}/{call.start}/done",
+                    kind=EventKind.TASK_PROGRESS,
+                    at=datetime.now(UTC),
+                    task=call.task,
+                    count=1,
+                )
+                await self._storage.save_chunk(chunk, [event])
+                return Verdict(done=1)
 
-    async def _outline(self, key: str) -> PlanOutline:
-        return PlanOutline.model_validate(await self._reader.document(key))
-
-    async def _open_records(self, call: OutlineCall, plan: PlanSpec, outline: PlanOutline) -> None:
+    async def _open_records(self, call: OutlineCall, outline: PlanOutline) -> None:
         now = datetime.now(UTC)
         row = PlanRow(
             plan_id=call.plan_id,
@@ -194,14 +190,10 @@ class PlanActivities:
     async def _outputs(self, call: FinishCall) -> Value:
         plan = await self._reader.plan(call.plan_ref)
         mentioned = [inspect(plan.outputs)]
-        shape = Shape.of(await self._outline(f"outline/{call.plan_id}"))
-        named = {
-            state.name: state for state in need_states(call.state, shape, range(len(plan.tasks)))
-        }
         needs = {}
-        for name in plan.tasks:
-            state = named.get(name) or NeedState(name=name, status=TaskStatus.SUCCEEDED)
-            needs[name] = await view_need(self._reader, call.plan_id, plan, state, mentioned)
+        for name, task in zip(plan.tasks, call.state.tasks, strict=True):
+            state = need_state(task)
+            needs[name] = await view_need(self._reader, call.plan_id, plan, name, state, mentioned)
         inputs = await self._reader.document(call.inputs_ref)
         return render(plan.outputs, plain_scope(plan, call.plan_id, inputs, needs))
 
@@ -209,6 +201,11 @@ class PlanActivities:
 def state_key(plan_id: str, resumed: int) -> str:
     """Name the document with the state in which a plan ended for the n-th time (from 0)."""
     return f"state/{plan_id}/{resumed}"
+
+
+def outline_key(plan_id: str) -> str:
+    """Name the document with a plan's outline."""
+    return f"outline/{plan_id}"
 
 
 def outputs_key(plan_id: str) -> str:

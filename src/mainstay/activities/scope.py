@@ -13,7 +13,9 @@ from pydantic_core import from_json
 
 from mainstay.activities.ports import Storage
 from mainstay.decisions.expressions import References, inspect, inspect_condition, render
+from mainstay.decisions.needs import expand
 from mainstay.schemas.calls import NeedState, TaskCall
+from mainstay.schemas.outline import PlanOutline
 from mainstay.schemas.plan import PlanSpec, TaskSpec
 from mainstay.schemas.run import TaskStatus
 
@@ -50,6 +52,14 @@ class Reader:
             self._remember(ref, PlanSpec.model_validate_json(body))
         plan: PlanSpec = self._recall(ref)
         return plan
+
+    async def outline(self, ref: str) -> PlanOutline:
+        """Return the outline stored under a reference."""
+        if ref not in self._cache:
+            body = await self._storage.get_document(ref)
+            self._remember(ref, PlanOutline.model_validate_json(body))
+        outline: PlanOutline = self._recall(ref)
+        return outline
 
     async def document(self, ref: str) -> Value:
         """Return a JSON document."""
@@ -95,11 +105,9 @@ async def build_scope(
     Only the outputs that some expression of the task mentions are read.
     """
     mentioned = _mentioned(task)
-    known = {need.name: need for need in call.needs}
     needs = {}
-    for name in task.needs:
-        state = known.get(name) or NeedState(name=name, status=TaskStatus.SUCCEEDED)
-        needs[name] = await view_need(reader, call.plan_id, plan, state, mentioned)
+    for name, state in expand(call.needs, task.needs).items():
+        needs[name] = await view_need(reader, call.plan_id, plan, name, state, mentioned)
     scope = plain_scope(plan, call.plan_id, await reader.document(call.inputs_ref), needs)
     if call.answer is not None:
         scope["answer"] = call.answer.model_dump(mode="json")
@@ -128,22 +136,27 @@ def plain_scope(
 
 
 async def view_need(
-    reader: Reader, plan_id: str, plan: PlanSpec, state: NeedState, mentioned: Sequence[References]
+    reader: Reader,
+    plan_id: str,
+    plan: PlanSpec,
+    name: str,
+    state: NeedState,
+    mentioned: Sequence[References],
 ) -> dict[str, Value]:
     """Return what expressions see of a needed task; its outputs only if one mentions them."""
+    spec = plan.tasks[name]
     outcome = _RESULTS.get(state.status, "skipped")
     need: dict[str, Value] = {
-        "result": "success" if state.is_tolerated and outcome == "failure" else outcome,
+        "result": "success" if spec.continue_on_error and outcome == "failure" else outcome,
         "outcome": outcome,
         "error": state.error,
     }
-    if not any(seen.uses_all_needs or state.name in seen.needs for seen in mentioned):
+    if not any(seen.uses_all_needs or name in seen.needs for seen in mentioned):
         return need
-    spec = plan.tasks[state.name]
     if state.answer is not None and not (spec.tool or spec.plan):
         need["outputs"] = state.answer.model_dump(mode="json")
     else:
-        need["outputs"] = await reader.output(plan_id, state.name, spec, state.round)
+        need["outputs"] = await reader.output(plan_id, name, spec, state.round)
     return need
 
 

@@ -42,17 +42,14 @@ class TaskActivities:
     async def prepare(self, call: TaskCall) -> Verdict:
         """Look at a task before it runs: its condition, its items, its question."""
         with reporting():
-            opened = await self._open(call)
-            task, scope = opened.task, opened.scope
-            if not is_true(_condition(task.if_), scope):
-                return _not_met(task.if_)
-            question = render(task.approval.message, scope) if task.approval else ""
-            items = None
-            if opened.is_list:
-                items = _checked_items(render(task.for_each, scope), call.task)
-                await self._storage.put_document(items_key(call), to_json(items))
-                await self._tell(call, "items", total=len(items))
-            return Verdict(items=1 if items is None else len(items), message=shorten(str(question)))
+            async with pulse():
+                opened = await self._open(call)
+                task, scope = opened.task, opened.scope
+                if not is_true(_condition(task.if_), scope):
+                    return _not_met(task.if_)
+                question = render(task.approval.message, scope) if task.approval else ""
+                items = await self._fix_items(opened) if opened.is_list else 1
+                return Verdict(items=items, message=shorten(str(question)))
 
     @activity.defn(name=names.TASK_RUN)
     async def run(self, call: TaskCall) -> Verdict:
@@ -80,6 +77,16 @@ class TaskActivities:
             async with pulse():
                 opened = await self._open(call)
                 return await conclude(opened, await opened.values())
+
+    async def _fix_items(self, opened: OpenTask) -> int:
+        """Store the list that a task goes over, once for each round, and return its length."""
+        call = opened.call
+        items = _checked_items(render(opened.task.for_each, opened.scope), call.task)
+        await self._storage.put_document(items_key(call), to_json(items))
+        # It was stored by an earlier preparation if the task was taken up again.
+        count = len(await opened.rows())
+        await self._tell(call, "items", total=count)
+        return count
 
     async def _open(self, call: TaskCall) -> OpenTask:
         return await OpenTask.open(self._storage, self._toolbox, self._reader, call)

@@ -14,47 +14,47 @@ from __future__ import annotations
 from mainstay.decisions.dispatch import hand_out
 from mainstay.decisions.draft import Draft
 from mainstay.decisions.retries import backoff, may_retry
-from mainstay.schemas.directives import WorkEnded
+from mainstay.schemas.directives import Tell, WorkEnded
+from mainstay.schemas.records import EventKind
 from mainstay.schemas.run import PlanStatus, Step, TaskStatus, Unit
 
 
-def begin_undo(draft: Draft) -> bool:
-    """Start to undo if there is anything to undo; False when there is not."""
-    if not draft.undoable:
-        return False
+def begin_undo(draft: Draft) -> None:
+    """Begin to take back what was done."""
     draft.change_plan(status=PlanStatus.UNDOING)
-    _undo_last(draft)
-    return True
+    draft.do(Tell(EventKind.PLAN_STATUS, status=PlanStatus.UNDOING, message="undoing"))
+
+
+def undo_next(draft: Draft) -> None:
+    """Hand out the next undo, unless one is being done or backs off."""
+    if draft.state.status is not PlanStatus.UNDOING or draft.in_flight or not draft.undoable:
+        return
+    position = draft.undoable[-1]
+    task = draft.tasks[position]
+    unit = Unit(step=Step.UNDO, stop=1 if task.items is None else task.items)
+    if task.status is TaskStatus.UNDOING:
+        unit = task.backing_off[0]
+        if unit.not_before is not None:
+            return
+    draft.change(position, backing_off=())
+    hand_out(draft, position, unit)
+    draft.tell(position, "undoing" if unit.attempt == 1 else f"undo attempt {unit.attempt}")
 
 
 def undo_ended(draft: Draft, event: WorkEnded) -> None:
-    """Take note of an undo that came back, and go on to the one before it."""
+    """Take note of an undo that came back."""
     failure, outline = event.failure, draft.outline(event.task)
-    if failure is not None and may_retry(failure, event.unit.attempt, outline.retry, True):
-        attempt = event.unit.attempt
+    attempt = event.unit.attempt
+    if failure is not None and may_retry(failure, attempt, outline.retry, repeatable=True):
         later = draft.now + backoff(attempt, outline.retry, failure.retry_after)
         unit = event.unit.model_copy(update={"attempt": attempt + 1, "not_before": later})
         draft.change(event.task, backing_off=(unit,))
-        draft.time(event.task)
         draft.tell(event.task, f"undo attempt {attempt} failed: {failure.message}")
         return
-    status = TaskStatus.UNDONE if failure is None else TaskStatus.UNDO_FAILED
-    draft.change(event.task, status=status, failure=failure)
-    draft.tell(event.task, failure.message if failure else "undone")
     draft.undoable.pop()
-    if draft.undoable:
-        _undo_last(draft)
-
-
-def resume_undo(draft: Draft, position: int) -> None:
-    """Make the next attempt of an undo whose back-off is over."""
-    unit = draft.tasks[position].backing_off[0]
-    draft.change(position, backing_off=())
-    hand_out(draft, position, unit.model_copy(update={"not_before": None}))
-
-
-def _undo_last(draft: Draft) -> None:
-    position = draft.undoable[-1]
-    items = draft.tasks[position].items
-    hand_out(draft, position, Unit(step=Step.UNDO, stop=1 if items is None else items))
-    draft.tell(position, "undoing")
+    if failure is None:
+        draft.change(event.task, status=TaskStatus.UNDONE)
+        draft.tell(event.task, "undone")
+    else:
+        draft.change(event.task, status=TaskStatus.UNDO_FAILED, failure=failure)
+        draft.tell(event.task, failure.message)

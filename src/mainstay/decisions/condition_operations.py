@@ -14,6 +14,9 @@ from mainstay.decisions.list_operations import ACCEPTS_MISSING, contains, entrie
 from mainstay.decisions.suggestions import did_you_mean
 from mainstay.decisions.text_operations import expect_number
 
+CALL_STEPS = 2
+"""Steps for calling a filter or a test on one item, besides what it does."""
+
 
 def _is_kind(*kinds: type) -> Operation:
     def check(budget: Budget, value: Any) -> bool:
@@ -127,6 +130,7 @@ def _map(budget: Budget, value: Any, name: Any = None, *arguments: Any, **named:
             return [named["default"] if isinstance(item, Undefined) else item for item in found]
         return found
     operation = find(FILTERS, name, "filter")
+    budget.spend(CALL_STEPS * len(items))
     return [operation(budget, item, *arguments, **named) for item in items]
 
 
@@ -138,7 +142,9 @@ def _selection(name: str, wanted: bool, by_attribute: bool) -> Operation:
         attribute = rest.pop(0) if by_attribute else None
         test = find(TESTS, rest.pop(0), "test") if rest else refuse_missing(_truth)
         kept = []
-        for item in entries(budget, value, name):
+        items = entries(budget, value, name)
+        budget.spend(CALL_STEPS * len(items))
+        for item in items:
             looked_at = follow(budget, item, attribute) if by_attribute else item
             if bool(test(budget, looked_at, *rest)) is wanted:
                 kept.append(item)

@@ -5,9 +5,12 @@ Rules:
        task than its own.
     2. The most urgent task first, then the first in the plan's file.
     3. Nothing is handed out while the plan is paused, ending, or about to continue as new.
-    4. A task is prepared first if it must be, then asks a person if it must, then works.
-    5. The items of a ``for_each`` are handed out in order, ``batch`` at a time. After an item
-       failed for good, no further ones are.
+    4. A task is prepared first if it must be, then asks a person if it must, then does its
+       items, then looks at its whole output if it must. Asking takes no place.
+    5. The items of a ``for_each`` are handed out in order, ``batch`` at a time. Units that backed
+       off long enough come before new ones.
+    6. After a unit failed for good, no further ones of its task are handed out. While a thousand
+       back off, no new ones are.
 """
 
 from __future__ import annotations
@@ -18,57 +21,8 @@ from mainstay.schemas.directives import DoWork
 from mainstay.schemas.outline import TaskKind, TaskOutline
 from mainstay.schemas.run import PlanStatus, Step, TaskState, TaskStatus, Unit
 
-
-def dispatch(draft: Draft, hold: bool = False) -> None:
-    """Hand out as much work as there are free places for, unless told to ``hold`` back."""
-    while draft.ready and not hold and _is_open(draft):
-        _, position = draft.ready[0]
-        if draft.in_flight >= draft.shape.outline.max_parallel:
-            break
-        draft.dequeue(position)
-        if not _takes_no_place(draft, position):
-            _hand_out_next(draft, position)
-
-
-def wants_more(task: TaskState, outline: TaskOutline) -> bool:
-    """Tell whether a running task has items to hand out and room for them."""
-    room = outline.max_parallel is None or len(task.flying) < outline.max_parallel
-    left = task.next_item < (task.items or 0) and not task.failed_units
-    return room and left
-
-
-def _is_open(draft: Draft) -> bool:
-    return draft.state.status is PlanStatus.RUNNING and not draft.state.is_paused
-
-
-def _takes_no_place(draft: Draft, position: int) -> bool:
-    """Take the steps that need no activity; True when the task then waits or has ended."""
-    task, outline = draft.tasks[position], draft.outline(position)
-    prepared = task.items is not None or not outline.prepares
-    if task.status is not TaskStatus.PENDING or not prepared:
-        return False
-    if outline.asks and task.answer is None:
-        deadline = draft.now + outline.deadline if outline.deadline else None
-        draft.change(position, status=TaskStatus.ASKING, deadline=deadline)
-        if deadline:
-            draft.time(position)
-        draft.tell(position, task.reason)
-        return True
-    if outline.kind is TaskKind.APPROVAL:
-        end(draft, position, TaskStatus.SUCCEEDED)
-        return True
-    if task.items == 0:
-        _start_empty(draft, position)
-        return True
-    return False
-
-
-def _start_empty(draft: Draft, position: int) -> None:
-    if draft.outline(position).gathers:
-        hand_out(draft, position, Unit(step=Step.GATHER, stop=0))
-    else:
-        end(draft, position, TaskStatus.SUCCEEDED)
-
+MAX_BACKING_OFF = 1_000
+"""Units of one task that may wait for another attempt: each costs about 30 bytes of state."""
 
 STATUS_OF_STEP = {
     Step.PREPARE: TaskStatus.PREPARING,
@@ -76,6 +30,41 @@ STATUS_OF_STEP = {
     Step.GATHER: TaskStatus.GATHERING,
     Step.UNDO: TaskStatus.UNDOING,
 }
+
+
+def dispatch(draft: Draft) -> None:
+    """Hand out as much work as there are free places for."""
+    if draft.state.status is not PlanStatus.RUNNING or draft.state.is_paused:
+        return
+    while draft.ready and draft.in_flight < draft.shape.outline.max_parallel:
+        position = draft.ready.pop(0)
+        unit = next_unit(draft.tasks[position], draft.outline(position))
+        if unit is None:
+            continue
+        _take(draft, position, unit)
+        hand_out(draft, position, unit)
+        if next_unit(draft.tasks[position], draft.outline(position)) is not None:
+            draft.enqueue(position)
+
+
+def next_unit(task: TaskState, outline: TaskOutline) -> Unit | None:
+    """Return the piece of a task that can be handed out now, if there is any."""
+    is_full = outline.max_parallel is not None and len(task.flying) >= outline.max_parallel
+    if is_full or task.failed_units or task.skipped_by:
+        return None
+    due = next((unit for unit in task.backing_off if unit.not_before is None), None)
+    if due is not None:
+        return due
+    is_begun = bool(task.flying or task.backing_off)
+    if task.items is None:
+        first = Unit(step=Step.PREPARE, stop=0) if outline.prepares else Unit()
+        return None if is_begun else first
+    if task.next_item < task.items:
+        stop = min(task.next_item + outline.batch, task.items)
+        has_room = len(task.backing_off) < MAX_BACKING_OFF
+        return Unit(start=task.next_item, stop=stop) if has_room else None
+    gathers = outline.gathers and not is_begun
+    return Unit(step=Step.GATHER, stop=task.items) if gathers else None
 
 
 def hand_out(draft: Draft, position: int, unit: Unit) -> None:
@@ -86,31 +75,24 @@ def hand_out(draft: Draft, position: int, unit: Unit) -> None:
     draft.do(DoWork(position, unit))
 
 
-def _hand_out_next(draft: Draft, position: int) -> None:
-    outline = draft.outline(position)
-    hand_out(draft, position, _next_unit(draft, position))
-    task = draft.tasks[position]
-    if task.status is TaskStatus.RUNNING and (_due(draft, task) or wants_more(task, outline)):
+def proceed(draft: Draft, position: int, message: str = "") -> None:
+    """Let a prepared task go on: ask a person, end at once, or wait for a place."""
+    task, outline = draft.tasks[position], draft.outline(position)
+    if outline.asks and task.answer is None:
+        deadline = draft.now + outline.deadline if outline.deadline else None
+        draft.change(position, status=TaskStatus.ASKING, deadline=deadline)
+        draft.tell(position, task.reason)
+    elif outline.kind is TaskKind.APPROVAL or (task.items == 0 and not outline.gathers):
+        end(draft, position, TaskStatus.SUCCEEDED, message=message)
+    else:
         draft.enqueue(position)
 
 
-def _next_unit(draft: Draft, position: int) -> Unit:
-    """Take the next piece of a task out of its state: one that backed off long enough, first."""
-    task, outline = draft.tasks[position], draft.outline(position)
-    due = _due(draft, task)
-    if due is not None:
-        waiting = tuple(unit for unit in task.backing_off if unit is not due)
+def _take(draft: Draft, position: int, unit: Unit) -> None:
+    """Take a piece of work out of its task's state."""
+    task = draft.tasks[position]
+    if unit in task.backing_off:
+        waiting = tuple(other for other in task.backing_off if other != unit)
         draft.change(position, backing_off=waiting)
-        return due.model_copy(update={"not_before": None})
-    if outline.prepares and task.items is None:
-        return Unit(step=Step.PREPARE, stop=0)
-    items = task.items if task.items is not None else 1
-    stop = min(task.next_item + outline.batch, items)
-    draft.change(position, next_item=stop, items=items)
-    return Unit(start=task.next_item, stop=stop)
-
-
-def _due(draft: Draft, task: TaskState) -> Unit | None:
-    return next(
-        (u for u in task.backing_off if u.not_before is None or u.not_before <= draft.now), None
-    )
+    elif unit.step is Step.UNIT:
+        draft.change(position, next_item=unit.stop, items=task.items or 1)

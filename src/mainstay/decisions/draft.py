@@ -6,8 +6,7 @@ that a plan of ten thousand tasks is copied once per decision and not once per c
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from bisect import bisect_left, insort
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from mainstay.schemas.directives import Directive, Tell
 from mainstay.schemas.outline import PlanOutline, TaskOutline
 from mainstay.schemas.records import EventKind
-from mainstay.schemas.run import TASK_ENDS, PlanState, TaskState
+from mainstay.schemas.run import PlanState, TaskState
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Shape:
         """Work out the dependents of every task."""
         dependents: list[list[int]] = [[] for _ in outline.tasks]
         for position, task in enumerate(outline.tasks):
-            for need in task.needs:
+            for need in dict.fromkeys(task.needs):
                 dependents[need].append(position)
         names = {task.name: position for position, task in enumerate(outline.tasks)}
         return cls(outline, tuple(tuple(of) for of in dependents), names)
@@ -45,10 +44,8 @@ class Draft:
         self.now = now
         self.directives: list[Directive] = []
         self.tasks: list[TaskState] = list(state.tasks)
-        self.ready: list[tuple[int, int]] = [
-            (int(shape.outline.tasks[position].priority), position) for position in state.ready
-        ]
-        self.timed: dict[int, None] = dict.fromkeys(state.timed)
+        self.ready: list[int] = list(state.ready)
+        self.timed: list[int] = list(state.timed)
         self.undoable: list[int] = list(state.undoable)
         self.in_flight = state.in_flight
         self.remaining = state.remaining
@@ -59,7 +56,7 @@ class Draft:
         return self.state.model_copy(
             update={
                 "tasks": tuple(self.tasks),
-                "ready": tuple(position for _, position in self.ready),
+                "ready": tuple(self.ready),
                 "timed": tuple(self.timed),
                 "undoable": tuple(self.undoable),
                 "in_flight": self.in_flight,
@@ -72,10 +69,21 @@ class Draft:
         return self.shape.outline.tasks[position]
 
     def change(self, position: int, **update: Any) -> TaskState:  # Any: fields of TaskState
-        """Replace fields of one task's state."""
-        task = self.tasks[position].model_copy(update=update)
-        self.tasks[position] = task
+        """Replace fields of one task's state; what it waits for in time follows."""
+        before = self.tasks[position]
+        task = before.model_copy(update=update)
+        self.replace(position, task)
         return task
+
+    def replace(self, position: int, task: TaskState) -> None:
+        """Replace one task's state; what it waits for in time follows."""
+        before = due_at(self.tasks[position])
+        after = due_at(task)
+        if before is not None and before != after:
+            self.timed.remove(position)
+        self.tasks[position] = task
+        if after is not None and before != after:
+            insort(self.timed, position, key=self._moment)
 
     def change_plan(self, **update: Any) -> None:  # Any: fields of PlanState
         """Replace fields of the plan's own state."""
@@ -83,35 +91,40 @@ class Draft:
 
     def enqueue(self, position: int) -> None:
         """Let a task wait for a free place: the most urgent first, then in the file's order."""
-        entry = (int(self.outline(position).priority), position)
-        index = bisect_left(self.ready, entry)
-        if self.ready[index : index + 1] != [entry]:
-            self.ready.insert(index, entry)
+        index = self._rank(position)
+        if self.ready[index : index + 1] != [position]:
+            self.ready.insert(index, position)
 
     def dequeue(self, position: int) -> None:
         """Let a task no longer wait for a place."""
-        entry = (int(self.outline(position).priority), position)
-        index = bisect_left(self.ready, entry)
-        if self.ready[index : index + 1] == [entry]:
+        index = self._rank(position)
+        if self.ready[index : index + 1] == [position]:
             del self.ready[index]
-
-    def time(self, position: int) -> None:
-        """Remember that a task waits for a moment in time."""
-        self.timed[position] = None
-
-    def untime(self, position: int) -> None:
-        """Forget it again."""
-        self.timed.pop(position, None)
 
     def do(self, *directives: Directive) -> None:
         """Ask for something to be done."""
         self.directives.extend(directives)
 
-    def tell(self, position: int, message: str = "", total: int | None = None) -> None:
+    def tell(self, position: int, message: str = "") -> None:
         """Put a task's present status on record."""
         task = self.tasks[position]
-        self.do(Tell(EventKind.TASK_STATUS, position, task.status, message, task.attempt, total))
+        self.do(Tell(EventKind.TASK_STATUS, position, task.status, message, task.attempt))
 
-    def all_ended(self, positions: Sequence[int]) -> bool:
-        """Tell whether all these tasks have ended."""
-        return all(self.tasks[position].status in TASK_ENDS for position in positions)
+    def _rank(self, position: int) -> int:
+        return bisect_left(self.ready, self._urgency(position), key=self._urgency)
+
+    def _urgency(self, position: int) -> tuple[int, int]:
+        return int(self.outline(position).priority), position
+
+    def _moment(self, position: int) -> datetime:
+        moment = due_at(self.tasks[position])
+        assert moment is not None
+        return moment
+
+
+def due_at(task: TaskState) -> datetime | None:
+    """Return the moment a task waits for; None when it waits for none."""
+    moments = [unit.not_before for unit in task.backing_off if unit.not_before is not None]
+    if task.deadline is not None:
+        moments.append(task.deadline)
+    return min(moments, default=None)

@@ -91,7 +91,7 @@ def check_task_expressions(scene: Scene, name: str, task: TaskSpec) -> None:
     _check(scene, scene.task_path(name, "env"), task.env, replace(again, env=plan_env))
     doing = again.plus("answer") if task.approval is not None else again
     done = doing.plus("output")
-    if "for_each" in task.model_fields_set:
+    if task.for_each is not None or scene.has_key(name, "for_each"):
         doing, undoing = doing.plus("item", "index"), done.plus("item", "index")
     else:
         undoing = done

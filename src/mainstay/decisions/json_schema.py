@@ -8,7 +8,7 @@ expression, except that it cannot be anything but a text when there is more arou
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mainstay.decisions.budget import kind_of
@@ -66,7 +66,8 @@ def _check_text_around(value: str, schema: Schema, definitions: Schema, depth: i
         return []  # reported as what it is, a broken expression
     if is_whole or _may_be_text(schema, definitions, depth):
         return []
-    wanted = _wanted(schema) or "something else"
+    branches = schema.get("anyOf") or schema.get("oneOf") or [schema]
+    wanted = _wanted_by(_resolve(branch, definitions) for branch in branches)
     return [((), f"needs {wanted}, not a text around an expression")]
 
 
@@ -93,10 +94,8 @@ def _check_branches(value: Any, branches: Any, definitions: Schema, depth: int) 
     ]
     if near:
         return near[0]
-    wanted = [words for branch in branches if (words := _wanted(branch))]
-    if not wanted:
-        return results[0]
-    return [((), f"needs {' or '.join(dict.fromkeys(wanted))}, not {_shown(value)}")]
+    wanted = _wanted_by(branches)
+    return [((), f"needs {wanted}, not {_shown(value)}")] if wanted else results[0]
 
 
 def _check_value(value: Any, schema: Schema, definitions: Schema, depth: int) -> Iterator[Misfit]:
@@ -187,6 +186,10 @@ def _check_mapping(
 
 def _wanted(schema: Schema) -> str:
     return " or ".join(_WORDS.get(kind, kind) for kind in _kinds(schema))
+
+
+def _wanted_by(branches: Iterable[Schema]) -> str:
+    return " or ".join(dict.fromkeys(words for one in branches if (words := _wanted(one))))
 
 
 def is_number(value: Any) -> bool:

@@ -73,7 +73,7 @@ def lookup(value: Any, key: Any) -> Any:
 
 
 def follow(budget: Budget, value: Any, path: Any) -> Any:
-    """Return what a path like ``author.name`` or ``0.size`` leads to; Missing from where it ends."""
+    """Return what a path like ``author.name`` or ``0.size`` leads to; Missing if nothing."""
     parts = str(path).split(".")
     budget.spend(len(parts))
     for part in parts:

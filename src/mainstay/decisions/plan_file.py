@@ -118,24 +118,24 @@ def report(findings: Findings, line: int, column: int, message: str, hint: str =
 
 
 def _decode(text: str | bytes, findings: Findings) -> str | None:
-    size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_PLAN_FILE_BYTES:
+    try:
+        content = text if isinstance(text, bytes) else text.encode()
+        if len(content) <= MAX_PLAN_FILE_BYTES:
+            return content.decode("utf-8-sig")
         report(
             findings,
             1,
             1,
-            f"the file has {size} bytes, more than {MAX_PLAN_FILE_BYTES}",
+            f"the file has {len(content)} bytes, more than {MAX_PLAN_FILE_BYTES}",
             "split the plan into sub-plans, or make it in Python",
         )
-        return None
-    if isinstance(text, str):
-        return text.removeprefix("\ufeff")
-    try:
-        return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line, column = place_of(text[: error.start].decode("utf-8", "replace"))
+        line, column = place_of(content[: error.start].decode("utf-8", "replace"))
         report(findings, line, column, "the file is not UTF-8", "save it as UTF-8")
-        return None
+    except UnicodeEncodeError as error:
+        line, column = place_of(error.object[: error.start])
+        report(findings, line, column, "half a surrogate pair is no character", "remove it")
+    return None
 
 
 class _Stop(Exception):

@@ -69,7 +69,7 @@ def _asks_only(task: TaskSpec) -> bool:
 def _check_needs(scene: Scene, name: str, task: TaskSpec) -> None:
     seen: set[str] = set()
     for position, need in enumerate(task.needs):
-        path = scene.task_path(name, "needs", position)
+        path = scene.need_path(name, position)
         if need == name:
             scene.findings.add(path, f"the task `{name}` needs itself", "remove it from `needs`")
         elif need in seen:
@@ -120,7 +120,9 @@ def _check_sub_plan(scene: Scene, name: str, task: TaskSpec) -> None:
     sub_plan = scene.sub_plans.get(task.plan or "")
     if sub_plan is not None:
         check_sub_plan_inputs(scene.findings, path, sub_plan, task.with_)
-    elif not is_file(task.plan or "") and not scene.structure.is_damaged((*scene.path, "plans")):
+    elif is_file(task.plan or "") and scene.written is not None:
+        return  # reported where the file was looked for
+    elif not scene.structure.is_damaged((*scene.path, "plans")):
         hint = scene.findings.suggest(task.plan or "", scene.sub_plans)
         scene.findings.add(
             (*path, "plan"),
@@ -136,10 +138,11 @@ def is_file(plan: str) -> bool:
 
 def _check_for_each(scene: Scene, name: str, task: TaskSpec) -> None:
     given = task.for_each
+    path = scene.task_path(name, "for_each")
     if given is None:
-        if "for_each" in task.model_fields_set:
+        if scene.has_key(name, "for_each") and not scene.structure.is_damaged(path):
             _add(scene, name, "for_each", "`for_each` has no list", "give it one, or remove it")
-        elif "batch" in task.model_fields_set:
+        elif task.batch != 1 or scene.has_key(name, "batch"):
             _add(scene, name, "batch", "`batch` has no effect without `for_each`", "remove it")
         elif task.max_parallel is not None:
             scene.findings.warn(
@@ -147,7 +150,6 @@ def _check_for_each(scene: Scene, name: str, task: TaskSpec) -> None:
                 "`max_parallel` has no effect in a task without `for_each`",
             )
         return
-    path = scene.task_path(name, "for_each")
     if isinstance(given, str) and START in given:
         _check_one_expression(scene, path, given)
     elif not isinstance(given, list | tuple):

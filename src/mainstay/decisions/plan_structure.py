@@ -30,7 +30,7 @@ class Structure:
 
     Attributes:
         spec: the plan, or None when too little is left of it.
-        damaged: places where something was taken out.
+        damaged: places where something was taken out, and all that surround them.
     """
 
     spec: PlanSpec | None = None
@@ -38,7 +38,7 @@ class Structure:
 
     def is_damaged(self, path: Path) -> bool:
         """Tell whether something was taken out at a place or right inside it."""
-        return any(one[: len(path)] == path for one in self.damaged)
+        return path in self.damaged
 
 
 def check_structure(document: Document, findings: Findings) -> Structure:
@@ -53,22 +53,21 @@ def check_structure(document: Document, findings: Findings) -> Structure:
             data = _copy(data)
             removed: set[Path] = set()
             for detail in error.errors(include_url=False, include_context=True):
-                _report(detail, data, findings, structure.damaged, removed)
+                path = _report(detail, data, findings, removed)
+                structure.damaged.update(path[:length] for length in range(len(path) + 1))
             if not _take_out(data, removed):
                 return structure
     return structure
 
 
-def _report(
-    detail: ErrorDetails, data: Any, findings: Findings, damaged: set[Path], removed: set[Path]
-) -> None:
+def _report(detail: ErrorDetails, data: Any, findings: Findings, removed: set[Path]) -> Path:
+    """Report one complaint of the schema, note what to take out, and return where it is."""
     path = _path_in(data, detail["loc"])
     kind = detail["type"]
     is_bad_key = "[key]" in detail["loc"]
     if kind == "missing":
         name = str(detail["loc"][-1])
-        if path not in removed:
-            findings.add((*path, name), f"`{name}` is missing", at_key=True)
+        findings.add((*path, name), f"`{name}` is missing", at_key=True)
         removed.add((*path, name) if _is_plan(path) else path)
     elif path not in removed:
         removed.add(path)
@@ -77,7 +76,7 @@ def _report(
         else:
             message, hint = describe(path, detail, is_bad_key)
         findings.add(path, message, hint, at_key=is_bad_key or kind == "extra_forbidden")
-    damaged.add(path)
+    return path
 
 
 def _is_plan(path: Path) -> bool:
@@ -112,7 +111,8 @@ def is_name(text: str) -> bool:
 
 def _take_out(data: Any, removed: set[Path]) -> bool:
     """Remove what was reported; False when a plan is not worth to be looked at any more."""
-    for path in sorted(removed, key=lambda path: (len(path), str(path)), reverse=True):
+    # Whatever is deepest goes first, and the last entry of a list, so that no place moves.
+    for path in sorted(removed, key=_depth_and_index, reverse=True):
         if not path or (path[-1] == "tasks" and _is_plan(path[:-1])):
             return False
         parent = data
@@ -125,19 +125,15 @@ def _take_out(data: Any, removed: set[Path]) -> bool:
             parent[last] = dict(_PLACEHOLDER)
         elif isinstance(parent, dict):
             parent.pop(last, None)
+            if not parent and path[-2:-1] == ("tasks",) and _is_plan(path[:-2]):
+                return False
         else:
-            parent[int(last)] = None
-    _drop_marked(data, {path[:-1] for path in removed if isinstance(path[-1], int)})
+            del parent[int(last)]
     return True
 
 
-def _drop_marked(data: Any, lists: set[Path]) -> None:
-    for path in lists:
-        parent = data
-        for part in path:
-            parent = parent[part] if parent is not None else None
-        if isinstance(parent, list):
-            parent[:] = [one for one in parent if one is not None]
+def _depth_and_index(path: Path) -> tuple[int, list[tuple[int, str]]]:
+    return len(path), [(part, "") if isinstance(part, int) else (-1, part) for part in path]
 
 
 def _with_texts_in_env(data: Any, document: Document, path: Path) -> Any:

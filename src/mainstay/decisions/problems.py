@@ -75,8 +75,11 @@ class Findings:
 
     def suggest(self, name: str, candidates: Collection[str]) -> str:
         """Return "did you mean ...?" or nothing; a plan that is all wrong gets a few hundred."""
-        self._suggestions += len(candidates) > CHEAP_CANDIDATES
-        return did_you_mean(name, candidates) if self._suggestions <= MAX_SUGGESTIONS else ""
+        if len(candidates) > CHEAP_CANDIDATES:
+            self._suggestions += 1
+            if self._suggestions > MAX_SUGGESTIONS:
+                return ""
+        return did_you_mean(name, candidates)
 
     def add(
         self,

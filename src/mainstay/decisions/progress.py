@@ -42,6 +42,8 @@ def describe(summary: PlanProgress) -> str:
 def _waiting(state: PlanState, shape: Shape) -> Iterator[str]:
     if state.is_paused:
         yield "paused; `mainstay resume` lets it go on"
+    if state.grace_until is not None:
+        yield f"running work may go on until {state.grace_until:%H:%M:%S} UTC, then it is stopped"
     for position, task in enumerate(state.tasks):
         if task.status in _WAITS:
             yield f"{shape.outline.tasks[position].name}: {_why(task)}"

@@ -1,4 +1,4 @@
-"""When a task may start, and what happens to those that wait for it.
+"""When a task may start, how it ends, and what that does to the tasks that wait for it.
 
 Rules:
     1. A task waits until every task it needs has ended.
@@ -6,35 +6,20 @@ Rules:
        person skipped it.
     3. A task with a need that is not met is skipped, unless its ``if`` judges its needs itself.
     4. Skipping is an end: it is passed on to those that need the skipped task.
+    5. A task that ended without success keeps what is needed to go on where it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from mainstay.decisions.draft import Draft, Shape
-from mainstay.schemas.calls import NeedState
+from mainstay.decisions.draft import Draft
+from mainstay.schemas.outline import TaskOutline
 from mainstay.schemas.run import (
     TASK_ENDS,
     Failure,
-    PlanState,
     SkipCause,
     TaskState,
     TaskStatus,
 )
-
-MAX_FAILURES_KEPT = 100
-"""Failed tasks whose reason stays in the state; with more, those are on record only."""
-
-
-def is_met(draft: Draft, position: int) -> bool:
-    """Tell whether an ended task lets those that need it go on."""
-    task = draft.tasks[position]
-    if task.status is TaskStatus.SUCCEEDED:
-        return True
-    if task.status is TaskStatus.FAILED:
-        return draft.outline(position).continue_on_error
-    return task.skipped_by is SkipCause.PERSON
 
 
 def end(
@@ -58,34 +43,52 @@ def end(
         skipped_by: why it was skipped.
         on_record: the activity that did the work has put the end on record already.
     """
-    worklist = [(position, status, message, failure, skipped_by)]
+    close(draft, position, status, failure, skipped_by)
+    if not on_record:
+        draft.tell(position, message)
+    worklist = [position]
     while worklist:
-        position, status, message, failure, skipped_by = worklist.pop()
-        close(draft, position, status, failure, skipped_by)
-        if not on_record:
-            draft.tell(position, message)
-        on_record = False
-        for dependent in reversed(draft.shape.dependents[position]):
-            unmet = _release(draft, dependent)
-            if unmet is not None:
-                reason = _because(draft, unmet)
-                worklist.append((dependent, TaskStatus.SKIPPED, reason, None, SkipCause.NEED))
+        for dependent in draft.shape.dependents[worklist.pop()]:
+            if release(draft, dependent):
+                worklist.append(dependent)
+
+
+def release(draft: Draft, position: int) -> bool:
+    """Look at a task that may be waiting for its needs.
+
+    It waits on, or waits for a place from now on, or is skipped. ``watch`` remembers how far its
+    needs were found ended, so that a task with n needs costs n looks in all and not n each time.
+
+    Returns:
+        True when it was skipped, so that those that wait for it must be looked at.
+    """
+    task, outline = draft.tasks[position], draft.outline(position)
+    if task.status is not TaskStatus.PENDING:
+        return False
+    watch = task.watch
+    while watch < len(outline.needs) and draft.tasks[outline.needs[watch]].status in TASK_ENDS:
+        watch += 1
+    if watch != task.watch:
+        draft.change(position, watch=watch)
+    if watch < len(outline.needs):
+        return False
+    unmet = None if outline.judges_needs else _first_unmet(draft, outline)
+    if unmet is None:
+        draft.enqueue(position)
+        return False
+    close(draft, position, TaskStatus.SKIPPED, skipped_by=SkipCause.NEED)
+    draft.tell(position, _because(draft, unmet))
+    return True
 
 
 def release_all(draft: Draft) -> None:
-    """Let every task whose needs have ended wait for a place; called when a run begins."""
-    for position, task in enumerate(draft.tasks):
-        if task.status is TaskStatus.WAITING:
-            draft.enqueue(position)
-        unmet = _release(draft, position)
-        if unmet is not None:
-            end(
-                draft,
-                position,
-                TaskStatus.SKIPPED,
-                message=_because(draft, unmet),
-                skipped_by=SkipCause.NEED,
-            )
+    """Look at every task; called when a plan begins, or is taken up again."""
+    for position in range(len(draft.tasks)):
+        worklist = [position]
+        while worklist:
+            looked_at = worklist.pop()
+            if release(draft, looked_at):
+                worklist.extend(draft.shape.dependents[looked_at])
 
 
 def close(
@@ -98,9 +101,8 @@ def close(
     """End a task without a look at those that wait for it."""
     before, outline = draft.tasks[position], draft.outline(position)
     is_resumable = status in (TaskStatus.FAILED, TaskStatus.CANCELLED)
-    keeps = failure is not None and draft.state.failures_kept < MAX_FAILURES_KEPT
     counted = is_resumable or outline.for_each
-    draft.tasks[position] = TaskState(
+    closed = TaskState(
         status=status,
         round=before.round,
         items=before.items if counted else None,
@@ -108,69 +110,45 @@ def close(
         done=before.done if counted else 0,
         errors=before.errors,
         failed_units=(*before.failed_units, *before.backing_off) if is_resumable else (),
-        failure=failure if keeps else None,
+        failure=failure,
+        feedback=before.feedback if is_resumable else "",
         skipped_by=skipped_by,
         answer=before.answer,
     )
-    if keeps:
-        draft.change_plan(failures_kept=draft.state.failures_kept + 1)
-    draft.remaining -= before.status not in TASK_ENDS
     draft.dequeue(position)
-    draft.untime(position)
-    if outline.undoes and (status is TaskStatus.SUCCEEDED or before.done):
+    draft.replace(position, closed)
+    draft.remaining -= before.status not in TASK_ENDS
+    if _is_undoable(before, outline, status):
         draft.undoable.append(position)
     if status is TaskStatus.FAILED and not outline.continue_on_error:
         draft.change_plan(failure=draft.state.failure or failure)
 
 
-def _release(draft: Draft, position: int) -> int | None:
-    """Let a task wait for a place if its needs have all ended; return a need that is not met.
+def is_met(task: TaskState, outline: TaskOutline) -> bool:
+    """Tell whether an ended task lets those that need it go on."""
+    if task.status is TaskStatus.FAILED:
+        return outline.continue_on_error
+    return task.status is TaskStatus.SUCCEEDED or task.skipped_by is SkipCause.PERSON
 
-    ``watch`` remembers how far its needs were found ended, so that a task with n needs costs n
-    looks in all and not n at the end of each.
+
+def _is_undoable(before: TaskState, outline: TaskOutline, status: TaskStatus) -> bool:
+    """Tell whether a task that ends may have done something that its ``undo`` takes back.
+
+    Of a ``for_each``, items may have been done that were not reported: the undo finds them.
     """
-    task, outline = draft.tasks[position], draft.outline(position)
-    if task.status is not TaskStatus.PENDING:
-        return None
-    watch = task.watch
-    while watch < len(outline.needs) and draft.tasks[outline.needs[watch]].status in TASK_ENDS:
-        watch += 1
-    if watch != task.watch:
-        draft.change(position, watch=watch)
-    if watch < len(outline.needs):
-        return None
-    if not outline.judges_needs:
-        unmet = next((need for need in outline.needs if not is_met(draft, need)), None)
-        if unmet is not None:
-            return unmet
-    draft.enqueue(position)
-    return None
+    was_begun = before.next_item > 0
+    may_be_done = outline.for_each or status is TaskStatus.SUCCEEDED or before.done > 0
+    return outline.undoes and was_begun and may_be_done
+
+
+def _first_unmet(draft: Draft, outline: TaskOutline) -> int | None:
+    return next(
+        (n for n in outline.needs if not is_met(draft.tasks[n], draft.outline(n))),
+        None,
+    )
 
 
 def _because(draft: Draft, need: int) -> str:
     status = draft.tasks[need].status
     how = "was skipped" if status is TaskStatus.SKIPPED else str(status)
     return f"needs {draft.outline(need).name}, which {how}"
-
-
-def need_states(state: PlanState, shape: Shape, needs: Sequence[int]) -> tuple[NeedState, ...]:
-    """Say how needed tasks ended, leaving out those that plainly succeeded in round 0.
-
-    Most did, and a task may need thousands: what is left out costs no bytes of history.
-    """
-    named = []
-    for need in needs:
-        task, outline = state.tasks[need], shape.outline.tasks[need]
-        if task.status is TaskStatus.SUCCEEDED and task.round == 0 and task.answer is None:
-            continue
-        named.append(
-            NeedState(
-                name=outline.name,
-                status=task.status,
-                round=task.round,
-                error=task.failure.message if task.failure else "",
-                is_tolerated=outline.continue_on_error,
-                answer=task.answer,
-            )
-        )
-    return tuple(named)

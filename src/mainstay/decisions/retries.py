@@ -23,6 +23,7 @@ PERMANENT_TYPES = frozenset(
         "InvalidInput",
         "NotFound",
         "PlanFailed",
+        "PlanCancelled",
         "TypeError",
         "ValueError",
         "KeyError",

@@ -76,15 +76,13 @@ def _replace(budget: Budget, value: Any, old: Any, new: Any, count: int = -1) ->
     return text.replace(old, new, count)
 
 
-def _split(budget: Budget, value: Any, separator: Any = None, most: int = -1) -> list[str]:
+def _split(budget: Budget, value: Any, sep: Any = None, maxsplit: int = -1) -> list[str]:
     text = expect_text(value, "split")
-    if separator is None:
-        parts = len(text) // 2
-    else:
-        parts = text.count(expect_text(separator, "split")) if separator else 0
+    marks = {None: len(text) // 2, "": 0}  # an empty one is refused by Python
+    parts = marks[sep] if sep in marks else text.count(expect_text(sep, "split"))
     budget.spend_text(len(text))
-    budget.spend(parts if most < 0 else min(parts, most))
-    return text.split(separator, most)
+    budget.spend(parts if maxsplit < 0 else min(parts, maxsplit))
+    return text.split(sep, maxsplit)
 
 
 def _splitlines(budget: Budget, value: Any) -> list[str]:

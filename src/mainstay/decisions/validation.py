@@ -113,15 +113,17 @@ class _Validator:
             if found is not None:
                 plans[written] = found
         count = len(plan.tasks) + sum(self._count_tasks(one) for one in plans.values())
-        if count > MAX_TOTAL_TASKS:
+        whole = plan
+        if count <= MAX_TOTAL_TASKS:
+            whole = plan.model_copy(update={"plans": plans})
+        else:
+            count = len(plan.tasks)
             findings.add(
                 (*path, "tasks"),
                 f"the plan has more than {MAX_TOTAL_TASKS} tasks in all",
                 "include fewer plans, or start them by a task of their own",
                 at_key=True,
             )
-            return plan
-        whole = plan.model_copy(update={"plans": plans})
         self.counts[id(whole)] = (count, whole)
         return whole
 
@@ -153,7 +155,7 @@ def _check_with_inner(
     tools: Mapping[str, ToolSpec],
     path: Path,
     structure: Structure,
-    data: Any,
+    data: Mapping[str, Any] | None,
 ) -> None:
     """Check the rules of a plan and of those written inside it.
 
@@ -166,12 +168,11 @@ def _check_with_inner(
         path=path,
         structure=structure,
         sub_plans=plan.plans,
-        task_names=_names(data, "tasks", plan.tasks),
-        input_names=_names(data, "inputs", plan.inputs),
+        written=data,
     )
     check_plan(scene)
     used = {task.plan for task in plan.tasks.values()}
-    inner = data.get("plans") if isinstance(data, Mapping) else None
+    inner = data.get("plans") if data is not None else None
     for name, one in plan.plans.items():
         written = inner.get(name) if isinstance(inner, Mapping) else None
         if data is not None and written is None:
@@ -180,8 +181,3 @@ def _check_with_inner(
         if name not in used:
             findings.warn(where, f"the sub-plan `{name}` is never used")
         _check_with_inner(one, findings, tools, where, structure, written)
-
-
-def _names(data: Any, key: str, known: Mapping[str, Any]) -> tuple[str, ...]:
-    raw = data.get(key) if isinstance(data, Mapping) else None
-    return tuple(dict.fromkeys([*known, *(raw if isinstance(raw, Mapping) else ())]))

@@ -8,121 +8,108 @@ Rules:
        and then the task has failed.
     4. An unknown outcome stops the task until a person decides.
     5. ``verify`` sends a task back with the reason, until its rounds are used up.
+    6. A task that a person skipped ends when the last of its work has come back, however it did.
+    7. While the plan is being cancelled nothing is begun: what was finished in time has
+       succeeded, everything else was cancelled.
 """
 
 from __future__ import annotations
 
 from mainstay.decisions.compensation import undo_ended
-from mainstay.decisions.dispatch import hand_out, wants_more
+from mainstay.decisions.dispatch import next_unit, proceed
 from mainstay.decisions.draft import Draft
 from mainstay.decisions.readiness import close, end
 from mainstay.decisions.retries import backoff, may_retry
 from mainstay.schemas.calls import Verdict
 from mainstay.schemas.directives import WorkEnded
 from mainstay.schemas.durations import format_duration
+from mainstay.schemas.outline import TaskKind
 from mainstay.schemas.run import (
     Failure,
     FailureKind,
     PlanStatus,
     SkipCause,
     Step,
-    TaskState,
     TaskStatus,
     Unit,
 )
 
 
 def work_ended(draft: Draft, event: WorkEnded) -> None:
-    """Take note of a piece of work that came back."""
+    """Take note of a piece of work that came back, with a verdict or with a failure."""
     draft.in_flight -= 1
     task = draft.tasks[event.task]
     same = (event.unit.step, event.unit.start)
     flying = tuple(unit for unit in task.flying if (unit.step, unit.start) != same)
     task = draft.change(event.task, flying=flying)
-    if task.skipped_by is SkipCause.PERSON:
-        if not flying:
-            end(
-                draft,
-                event.task,
-                TaskStatus.SKIPPED,
-                message=task.reason,
-                skipped_by=SkipCause.PERSON,
-            )
-    elif event.unit.step is Step.UNDO:
+    if event.unit.step is Step.UNDO:
         undo_ended(draft, event)
+    elif task.skipped_by is SkipCause.PERSON:
+        _ended_while_skipped(draft, event.task)
     elif draft.state.status is PlanStatus.CANCELLING:
         _ended_while_cancelling(draft, event)
-    elif event.failure is not None:
-        _failed(draft, event, event.failure)
-    elif event.verdict is not None:
-        _STEPS[event.unit.step](draft, event, event.verdict)
+    elif event.verdict is None:
+        _failed(draft, event, event.failure or Failure(message="it failed without a reason"))
+    else:
+        _STEPS[event.unit.step](draft, event.task, event.verdict)
 
 
-def _prepared(draft: Draft, event: WorkEnded, verdict: Verdict) -> None:
+def _prepared(draft: Draft, position: int, verdict: Verdict) -> None:
     if verdict.status is TaskStatus.SKIPPED:
-        _skip(draft, event.task, verdict)
+        _skip(draft, position, verdict)
         return
     items = 1 if verdict.items is None else verdict.items
     draft.change(
-        event.task, status=TaskStatus.PENDING, items=items, reason=verdict.message, attempt=1
+        position, status=TaskStatus.PENDING, items=items, reason=verdict.message, attempt=1
     )
-    draft.enqueue(event.task)
+    proceed(draft, position)
 
 
-def _unit_done(draft: Draft, event: WorkEnded, verdict: Verdict) -> None:
+def _unit_done(draft: Draft, position: int, verdict: Verdict) -> None:
     if verdict.status is TaskStatus.SKIPPED:
-        _skip(draft, event.task, verdict)
+        _skip(draft, position, verdict)
     elif verdict.status is TaskStatus.PENDING:
-        _send_back(draft, event.task, verdict)
+        _send_back(draft, position, verdict)
     else:
-        task = draft.tasks[event.task]
-        draft.change(event.task, done=task.done + verdict.done, errors=task.errors + verdict.errors)
-        _go_on(draft, event.task)
+        _count(draft, position, verdict)
+        _go_on(draft, position)
 
 
-def _gathered(draft: Draft, event: WorkEnded, verdict: Verdict) -> None:
+def _gathered(draft: Draft, position: int, verdict: Verdict) -> None:
     if verdict.status is TaskStatus.PENDING:
-        _send_back(draft, event.task, verdict)
+        _send_back(draft, position, verdict)
     else:
-        end(draft, event.task, TaskStatus.SUCCEEDED, message=verdict.message)
+        end(draft, position, TaskStatus.SUCCEEDED, message=verdict.message)
 
 
 _STEPS = {Step.PREPARE: _prepared, Step.UNIT: _unit_done, Step.GATHER: _gathered}
 
 
 def _skip(draft: Draft, position: int, verdict: Verdict) -> None:
-    end(
-        draft,
-        position,
-        TaskStatus.SKIPPED,
-        message=verdict.message,
-        skipped_by=SkipCause.CONDITION,
-    )
+    cause = SkipCause.CONDITION
+    end(draft, position, TaskStatus.SKIPPED, message=verdict.message, skipped_by=cause)
+
+
+def _count(draft: Draft, position: int, verdict: Verdict) -> None:
+    task = draft.tasks[position]
+    draft.change(position, done=task.done + verdict.done, errors=task.errors + verdict.errors)
 
 
 def _go_on(draft: Draft, position: int) -> None:
     """Decide what a task does after one of its units has come back."""
     task, outline = draft.tasks[position], draft.outline(position)
-    if task.status is TaskStatus.UNKNOWN:
-        return
     if task.failed_units:
-        if not task.flying:
+        if not task.flying and task.status is not TaskStatus.UNKNOWN:
             _give_up(draft, position)
-    elif wants_more(task, outline):
+    elif next_unit(task, outline) is not None:
         draft.enqueue(position)
-    elif not task.flying and not task.backing_off:
-        _all_done(draft, position)
-    elif not task.flying:
-        draft.change(position, status=TaskStatus.WAITING)
-
-
-def _all_done(draft: Draft, position: int) -> None:
-    outline = draft.outline(position)
-    if not outline.gathers:
-        plain = not outline.for_each and outline.kind == "tool"
-        end(draft, position, TaskStatus.SUCCEEDED, on_record=plain)
+    elif task.flying:
         return
-    hand_out(draft, position, Unit(step=Step.GATHER, stop=draft.tasks[position].items or 0))
+    elif task.backing_off:
+        draft.change(position, status=TaskStatus.WAITING)
+    else:
+        plain = outline.kind is TaskKind.TOOL and not outline.for_each
+        end(draft, position, TaskStatus.SUCCEEDED, on_record=plain)
 
 
 def _send_back(draft: Draft, position: int, verdict: Verdict) -> None:
@@ -134,6 +121,7 @@ def _send_back(draft: Draft, position: int, verdict: Verdict) -> None:
             message=f"task {outline.name!r} did not pass its check in {rounds}: {verdict.message}",
             hint="look at its output with `mainstay result`, mend the task, then retry",
         )
+        draft.change(position, done=max(task.done, 1))  # what it did is there to be undone
         end(draft, position, TaskStatus.FAILED, message=failure.message, failure=failure)
         return
     draft.change(
@@ -141,6 +129,7 @@ def _send_back(draft: Draft, position: int, verdict: Verdict) -> None:
         status=TaskStatus.PENDING,
         round=task.round + 1,
         feedback=verdict.message,
+        items=None,
         next_item=0,
         done=0,
         errors=0,
@@ -152,64 +141,68 @@ def _send_back(draft: Draft, position: int, verdict: Verdict) -> None:
 
 def _failed(draft: Draft, event: WorkEnded, failure: Failure) -> None:
     task, outline = draft.tasks[event.task], draft.outline(event.task)
-    attempt = event.unit.attempt
     repeatable = outline.retries or event.unit.step is not Step.UNIT
-    if may_retry(failure, attempt, outline.retry, repeatable) and not task.failed_units:
+    if not task.failed_units and may_retry(failure, event.unit.attempt, outline.retry, repeatable):
         _back_off(draft, event, failure)
-    elif failure.kind is FailureKind.UNKNOWN:
-        unit = event.unit.model_copy(update={"attempt": 1})
-        draft.change(
-            event.task,
-            status=TaskStatus.UNKNOWN,
-            failed_units=(*task.failed_units, unit),
-            failure=failure,
-            reason=failure.message,
-        )
+        return
+    task = draft.change(event.task, failed_units=(*task.failed_units, _again(event.unit)))
+    draft.dequeue(event.task)
+    if failure.kind is FailureKind.UNKNOWN:
+        draft.change(event.task, status=TaskStatus.UNKNOWN, failure=failure, reason=failure.message)
         draft.tell(event.task, failure.message)
     else:
-        unit = event.unit.model_copy(update={"attempt": 1, "not_before": None})
-        failed = (*task.failed_units, unit)
-        draft.change(event.task, failed_units=failed, failure=task.failure or failure)
-        if not draft.tasks[event.task].flying and task.status is not TaskStatus.UNKNOWN:
-            _give_up(draft, event.task)
+        draft.change(event.task, failure=task.failure or failure)
+        _go_on(draft, event.task)
+
+
+def _again(unit: Unit) -> Unit:
+    """Return a unit as it is when a person lets it be tried again."""
+    return unit.model_copy(update={"attempt": 1, "not_before": None})
 
 
 def _back_off(draft: Draft, event: WorkEnded, failure: Failure) -> None:
-    task, retry = draft.tasks[event.task], draft.outline(event.task).retry
-    attempt = event.unit.attempt
+    retry, attempt = draft.outline(event.task).retry, event.unit.attempt
     wait = backoff(attempt, retry, failure.retry_after)
     unit = event.unit.model_copy(update={"attempt": attempt + 1, "not_before": draft.now + wait})
-    waiting = (*task.backing_off, unit)
-    status = TaskStatus.RUNNING if task.flying else TaskStatus.WAITING
+    task = draft.tasks[event.task]
     draft.change(
         event.task,
-        status=status,
-        backing_off=waiting,
+        status=TaskStatus.RUNNING if task.flying else TaskStatus.WAITING,
+        backing_off=(*task.backing_off, unit),
         attempt=attempt + 1,
         reason=f"{failure.message}; tried again in {format_duration(wait)}",
     )
-    draft.time(event.task)
     draft.tell(event.task, f"attempt {attempt} of {retry.attempts} failed: {failure.message}")
 
 
 def _give_up(draft: Draft, position: int) -> None:
-    task: TaskState = draft.tasks[position]
-    failure = task.failure or Failure(message="failed")
-    end(draft, position, TaskStatus.FAILED, message=failure.message, failure=failure)
+    failure = draft.tasks[position].failure
+    message = failure.message if failure else ""
+    end(draft, position, TaskStatus.FAILED, message=message, failure=failure)
+
+
+def _ended_while_skipped(draft: Draft, position: int) -> None:
+    task = draft.tasks[position]
+    if not task.flying:
+        cause = SkipCause.PERSON
+        end(draft, position, TaskStatus.SKIPPED, message=task.reason, skipped_by=cause)
 
 
 def _ended_while_cancelling(draft: Draft, event: WorkEnded) -> None:
-    task, outline, verdict = draft.tasks[event.task], draft.outline(event.task), event.verdict
-    is_unit = event.unit.step is Step.UNIT
-    if verdict is not None and is_unit and verdict.status is TaskStatus.SUCCEEDED:
-        draft.change(event.task, done=task.done + verdict.done, errors=task.errors + verdict.errors)
-    else:
-        draft.change(event.task, failed_units=(*task.failed_units, event.unit))
+    position, step, verdict = event.task, event.unit.step, event.verdict
+    if verdict is None or verdict.status is not TaskStatus.SUCCEEDED:
+        failed = (*draft.tasks[position].failed_units, _again(event.unit))
+        draft.change(position, failed_units=failed)
+    elif step is Step.UNIT:
+        _count(draft, position, verdict)
+    task, outline = draft.tasks[position], draft.outline(position)
     if task.flying:
         return
-    task = draft.tasks[event.task]
-    if is_unit and not outline.gathers and task.done + task.errors >= (task.items or 1):
-        close(draft, event.task, TaskStatus.SUCCEEDED)
+    left = task.failed_units or task.backing_off or task.items is None
+    is_over = step is Step.GATHER or not outline.gathers
+    if not left and is_over and task.next_item >= (task.items or 0):
+        close(draft, position, TaskStatus.SUCCEEDED)
+        draft.tell(position)
     else:
-        close(draft, event.task, TaskStatus.CANCELLED)
-    draft.tell(event.task)
+        close(draft, position, TaskStatus.CANCELLED)
+        draft.tell(position, "the plan was cancelled")

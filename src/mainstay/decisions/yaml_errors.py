@@ -32,8 +32,10 @@ def explain(error: yaml.YAMLError, text: str) -> tuple[int, int, str, str]:
         return line, column, "a character that no text file may hold", "remove control characters"
     line, column = mark.line + 1, mark.column + 1
     problem = str(getattr(error, "problem", "") or "cannot be read")
-    lines = text.splitlines()
+    lines = text.split("\n")
     rest = lines[mark.line][mark.column :] if mark.line < len(lines) else ""
+    if not text[mark.index :].strip():  # at the end: show where the last thing stands
+        line, column = place_of(text.rstrip())
     if rest.startswith("\t"):
         return line, column, "a tab cannot indent or begin a value", "indent by spaces"
     if rest.startswith(("@", "`", "%")):

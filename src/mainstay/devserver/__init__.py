@@ -1,6 +1,6 @@
 """The embedded Temporal server: find the program, start it tuned, stop it."""
 
-from mainstay.devserver.lock import LiveServer, find_live_server
+from mainstay.devserver.lock import DatabaseServed, LiveServer, find_live_server
 from mainstay.devserver.options import (
     DEFAULT_PORT,
     DEFAULT_UI_PORT,
@@ -14,6 +14,7 @@ from mainstay.devserver.start import start_server
 __all__ = [
     "DEFAULT_PORT",
     "DEFAULT_UI_PORT",
+    "DatabaseServed",
     "DevServer",
     "LiveServer",
     "ServerEnd",

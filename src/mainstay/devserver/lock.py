@@ -21,6 +21,10 @@ RELEASE_SECONDS = 1.0
 _RETRY_SECONDS = 0.02
 
 
+class DatabaseServed(Unavailable):
+    """Another server has the database, or is just starting on it."""
+
+
 class LiveServer(Model):
     """Who serves a database. ``pid`` is the process that started the server."""
 
@@ -59,7 +63,8 @@ def take_lock(database: Path) -> DatabaseLock:
     """Take the right to serve a database. Waits at most :data:`RELEASE_SECONDS`.
 
     Raises:
-        Unavailable: a live server has it, or the folder cannot be written.
+        DatabaseServed: a live server has it.
+        Unavailable: the folder cannot be written.
     """
     path = lock_path(database)
     try:
@@ -108,13 +113,13 @@ def _read(descriptor: int) -> LiveServer | None:
         return None
 
 
-def _served(database: Path, owner: LiveServer | None) -> Unavailable:
+def _served(database: Path, owner: LiveServer | None) -> DatabaseServed:
     if owner is None:
-        return Unavailable(
+        return DatabaseServed(
             f"the database {str(database)!r} is locked by a server that is just starting",
             hint="try again in a moment",
         )
-    return Unavailable(
+    return DatabaseServed(
         f"the database {str(database)!r} is already served at {owner.address} "
         f"by process {owner.pid}",
         hint=f"use that server, or stop it: kill {owner.pid}",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from mainstay.schemas.durations import Duration
 from mainstay.schemas.model import Model
+from mainstay.schemas.packing import pack, unpack
 from mainstay.schemas.records import PlanEvent
 from mainstay.schemas.run import Answer, Failure, PlanState, PlanStatus, TaskStatus
 
@@ -56,7 +58,7 @@ class PlanResult(Model):
 
 
 class OutlineCall(Model):
-    """Ask for one page of a plan's outline; page 0 also writes the plan's first records."""
+    """Ask for one page of a plan's outline; page 0 of a new run also writes its first records."""
 
     plan_id: str
     name: str
@@ -65,32 +67,55 @@ class OutlineCall(Model):
     parent_id: str = ""
     page: int = 0
     resumed: int = 0
-    priority: int = 2
+    is_continued: bool = False
+    """The run goes on as new: its records are there already."""
 
 
 class NeedState(Model):
-    """How a needed task ended, for expressions: where its output is, and whether it has one."""
+    """How a needed task ended: what expressions see of it, beside its output."""
 
-    name: str
-    status: TaskStatus
+    status: TaskStatus = TaskStatus.SUCCEEDED
     round: int = 0
     error: str = ""
-    is_tolerated: bool = False
     answer: Answer | None = None
+
+
+class NeedStates(Model):
+    """How all the needed tasks of one task ended, small however many they are.
+
+    Attributes:
+        letters: one per need, in the order of ``needs``; empty when each plainly succeeded.
+        details: by index, the round, the error and the answer of those that have any.
+    """
+
+    letters: str = ""
+    details: dict[int, NeedState] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _pack(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON-like
+        details = {
+            str(index): need.model_dump(mode="json", exclude_defaults=True, exclude={"status"})
+            for index, need in self.details.items()
+        }
+        return pack({"letters": self.letters, "details": details})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpack(cls, data: Any) -> Any:  # Any: whatever is validated
+        return unpack(data)
 
 
 class TaskCall(Model):
     """Everything an activity needs to do a piece of a task; contents by reference.
 
-    ``start`` and ``stop`` bound the items (stop exclusive). ``needs`` leaves out the needed tasks
-    that plainly succeeded in round 0.
+    ``start`` and ``stop`` bound the items (stop exclusive).
     """
 
     plan_id: str
     plan_ref: str
     inputs_ref: str
     task: str
-    needs: tuple[NeedState, ...] = ()
+    needs: NeedStates = Field(default_factory=NeedStates)
     round: int = 0
     attempt: int = 1
     last_attempt: bool = False

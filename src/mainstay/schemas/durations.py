@@ -23,7 +23,8 @@ def parse_duration(value: Any) -> timedelta:  # Any: whatever stood in the file
     if isinstance(value, timedelta):
         duration = value
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        duration = timedelta(seconds=min(float(value), LONGEST.total_seconds() + 1))
+        # Clamped on both sides before anything is converted: a timedelta cannot hold every number.
+        duration = timedelta(seconds=max(min(value, LONGEST.total_seconds() + 1), -1))
     elif isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         seconds = sum(float(n) * UNIT_SECONDS[unit] for n, unit in _PART.findall(value))
         duration = timedelta(seconds=min(seconds, LONGEST.total_seconds() + 1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-from base64 import b64decode, b64encode
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -14,10 +12,10 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import from_json, to_json
 
 from mainstay.schemas.durations import Duration
 from mainstay.schemas.model import Model
+from mainstay.schemas.packing import pack, unpack
 
 
 class TaskStatus(StrEnum):
@@ -178,15 +176,12 @@ _LETTERS: dict[tuple[TaskStatus, SkipCause | None], str] = {
     (TaskStatus.PREPARING, None): "q",
     (TaskStatus.ASKING, None): "a",
     (TaskStatus.RUNNING, None): "r",
-    (TaskStatus.RUNNING, SkipCause.PERSON): "s",
-    (TaskStatus.PREPARING, SkipCause.PERSON): "t",
-    (TaskStatus.GATHERING, SkipCause.PERSON): "h",
     (TaskStatus.GATHERING, None): "g",
     (TaskStatus.WAITING, None): "w",
     (TaskStatus.UNKNOWN, None): "u",
-    (TaskStatus.UNKNOWN, SkipCause.PERSON): "U",
     (TaskStatus.SUCCEEDED, None): "S",
     (TaskStatus.FAILED, None): "F",
+    (TaskStatus.SKIPPED, None): "k",
     (TaskStatus.SKIPPED, SkipCause.NEED): "N",
     (TaskStatus.SKIPPED, SkipCause.CONDITION): "K",
     (TaskStatus.SKIPPED, SkipCause.PERSON): "P",
@@ -196,8 +191,6 @@ _LETTERS: dict[tuple[TaskStatus, SkipCause | None], str] = {
     (TaskStatus.UNDO_FAILED, None): "X",
 }
 _MEANINGS = {letter: meaning for meaning, letter in _LETTERS.items()}
-_PACK_FROM_BYTES = 8 * 1024
-"""A state larger than this is compressed on the wire: 10,000 failed tasks need about 60 KB."""
 
 
 class PlanState(Model):
@@ -211,10 +204,10 @@ class PlanState(Model):
             first and then by position.
         in_flight: pieces of work that are being done now.
         remaining: tasks that have not ended.
-        failures_kept: failed tasks whose reason is kept here; those of the rest are on record only.
-        timed: positions of the tasks that wait for a deadline or a back-off.
+        timed: positions of the tasks that wait for a deadline or a back-off, the next due first.
         undoable: positions of the tasks to take back, in the order they ended.
-        grace_until: cancelled work may go on until then.
+        grace_until: cancelled work may go on until then; None once it was told to stop.
+        is_cancelled: a person stopped it, and not its timeout.
     """
 
     status: PlanStatus = PlanStatus.RUNNING
@@ -222,36 +215,31 @@ class PlanState(Model):
     ready: tuple[int, ...] = ()
     in_flight: int = 0
     remaining: int = 0
-    failures_kept: int = 0
     timed: tuple[int, ...] = ()
     undoable: tuple[int, ...] = ()
     started_at: datetime | None = None
     deadline: datetime | None = None
     grace_until: datetime | None = None
     is_paused: bool = False
-    is_out_of_time: bool = False
+    is_cancelled: bool = False
     failure: Failure | None = None
     cancel_reason: str = ""
 
     @model_serializer(mode="wrap")
     def _shorten(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = handler(self.model_copy(update={"tasks": ()}))
-        data["tasks"] = "".join(_LETTERS[task.status, task.skipped_by] for task in self.tasks)
+        data["tasks"] = "".join(_letter(task) for task in self.tasks)
         data["details"] = {
             str(position): detail
             for position, task in enumerate(self.tasks)
-            if (detail := task.model_dump(mode="json", exclude_defaults=True, exclude=_IN_LETTER))
+            if (detail := _details(task))
         }
-        packed = to_json(data)
-        if len(packed) < _PACK_FROM_BYTES:
-            return data
-        return {"packed": b64encode(zlib.compress(packed)).decode("ascii")}
+        return pack(data)
 
     @model_validator(mode="wrap")
     @classmethod
     def _lengthen(cls, data: Any, handler: ModelWrapValidatorHandler[PlanState]) -> PlanState:
-        if isinstance(data, dict) and "packed" in data:
-            data = from_json(zlib.decompress(b64decode(data["packed"])))
+        data = unpack(data)
         if isinstance(data, dict) and isinstance(data.get("tasks"), str):
             details = data.get("details", {})
             tasks = tuple(
@@ -263,6 +251,16 @@ class PlanState(Model):
 
 
 _IN_LETTER = {"status", "skipped_by"}
+
+
+def _letter(task: TaskState) -> str:
+    return _LETTERS.get((task.status, task.skipped_by)) or _LETTERS[task.status, None]
+
+
+def _details(task: TaskState) -> dict[str, Any]:  # Any: JSON-like data
+    """Return what of a task its letter does not say."""
+    said = _IN_LETTER if (task.status, task.skipped_by) in _LETTERS else {"status"}
+    return task.model_dump(mode="json", exclude_defaults=True, exclude=said)
 
 
 def _task_state(letter: str, detail: dict[str, Any] | None) -> TaskState:

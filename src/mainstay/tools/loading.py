@@ -57,7 +57,10 @@ def _load_dotted(name: str) -> ModuleType:
 
 
 def _load_file(path: Path) -> ModuleType:
-    """Import a file once, under a name that is the same in every process."""
+    """Import a file once, under a name that is the same in every process.
+
+    As with a script, the files beside it can be imported; but what is installed comes first.
+    """
     resolved = path.expanduser().resolve()
     if not resolved.is_file():
         raise NotFound(f"there is no file {str(path)!r}", hint="give a path to a .py file")
@@ -71,6 +74,8 @@ def _load_file(path: Path) -> ModuleType:
         raise InvalidInput(f"{str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # annotations and dataclasses look their module up
+    if (folder := str(resolved.parent)) not in sys.path:
+        sys.path.append(folder)
     try:
         spec.loader.exec_module(module)
     except BaseException as error:

@@ -7,16 +7,29 @@ no place from another call, and no worker waits for it when it leaves.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import ctypes
+import logging
+import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
 
 STOP_SECONDS = 3.0
 """Longest wait for a function that was told to stop; stopping a process takes one second."""
+
+
+SHORTEST_WAIT_SECONDS = 0.001
+LONGEST_WAIT_SECONDS = 0.5
+"""Between attempts to interrupt a function, the next twice as long as the last."""
+
+DELICATE_FILES = frozenset({threading.__file__, logging.__file__, contextlib.__file__})
+DELICATE_NAMES = frozenset({"__enter__", "__exit__", "__del__", "acquire", "release"})
+"""Where a thread may hold a lock that nothing would release: it is not interrupted there."""
 
 
 class Interrupted(BaseException):
@@ -35,16 +48,25 @@ class _Call(Generic[T]):
         self._function = function
         self._copy = contextvars.copy_context()
         self._lock = threading.Lock()
-        self._is_done = False
+        self._is_running = False
+        self._is_given_up = False
         self._thread = threading.Thread(target=self._guarded, name="mainstay-tool", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def interrupt(self) -> None:
-        """Raise :class:`Interrupted` in the thread, unless the function has already ended."""
+    def interrupt(self, again_seconds: float = SHORTEST_WAIT_SECONDS) -> None:
+        """Raise :class:`Interrupted` in the function; if it has not begun, it never will.
+
+        While the function takes or releases a lock, that waits, for it might keep the lock.
+        """
         with self._lock:
-            if self._is_done or self._thread.ident is None:
+            self._is_given_up = True
+            if not self._is_running or self._thread.ident is None:
+                return
+            if _is_delicate(sys._current_frames().get(self._thread.ident)):
+                longer = min(again_seconds * 2, LONGEST_WAIT_SECONDS)
+                self.loop.call_later(again_seconds, self.interrupt, longer)
                 return
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread.ident), ctypes.py_object(Interrupted)
@@ -60,6 +82,10 @@ class _Call(Generic[T]):
             pass
 
     def _run(self) -> None:
+        with self._lock:
+            if self._is_given_up:
+                return
+            self._is_running = True
         result: T | None = None
         error: BaseException | None = None
         try:
@@ -67,7 +93,7 @@ class _Call(Generic[T]):
         except BaseException as raised:
             error = raised
         with self._lock:
-            self._is_done = True
+            self._is_running = False
         try:
             self.loop.call_soon_threadsafe(self._settle, cast(T, result), error)
         except RuntimeError:
@@ -86,6 +112,17 @@ class _Call(Generic[T]):
             self.future.set_exception(RuntimeError(f"the tool raised {type(error).__name__}"))
         else:
             self.future.set_exception(error)
+
+
+def _is_delicate(frame: FrameType | None) -> bool:
+    if frame is None:
+        return False
+    code = frame.f_code
+    return (
+        code.co_filename in DELICATE_FILES
+        or code.co_filename.startswith("<frozen importlib")
+        or code.co_name in DELICATE_NAMES
+    )
 
 
 async def run_in_thread(function: Callable[[], T], stop: Callable[[], None] | None = None) -> T:

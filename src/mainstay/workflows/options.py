@@ -27,3 +27,18 @@ SETTLE_DELAY = timedelta(milliseconds=10)
 """A short sleep at the start of a continued run: without it, if the first update is refused by
 its validator, the next good one waits ten seconds."""
 """Source: measured on server 1.32.0."""
+
+SHORTEST_TURN = timedelta(seconds=5)
+"""A workflow may need so long to be brought back from a long history on a busy machine."""
+
+
+def turn_timeout(silence: timedelta) -> timedelta:
+    """Return how long one step of a workflow may take before its worker is taken for dead.
+
+    Args:
+        silence: after how long the run's workers are taken for dead.
+
+    Returns:
+        The same, but 5 to 120 seconds, which is what the server allows.
+    """
+    return min(max(silence, SHORTEST_TURN), timedelta(seconds=120))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import accumulate
 
 from temporalio import workflow
 
 from mainstay.schemas import names
 from mainstay.schemas.calls import RecordCall
 from mainstay.schemas.directives import Tell
-from mainstay.schemas.limits import MAX_MESSAGE_CHARS
+from mainstay.schemas.limits import MAX_INLINE_BYTES, MAX_MESSAGE_CHARS
 from mainstay.schemas.records import PlanEvent
 from mainstay.workflows.options import MACHINE_RETRY, RECORD_TIMEOUT
 
-MAX_EVENTS = 100
-"""Events in one batch: with messages of 500 characters at most, below the payload limit."""
+EVENT_BYTES = 300
+"""About what an event needs beside its message and its task's name."""
 
 
 class RecordKeeper:
@@ -38,7 +39,6 @@ class RecordKeeper:
                 at=workflow.now(),
                 task=task,
                 status=told.status,
-                total=told.total,
                 attempt=told.attempt,
                 message=told.message[:MAX_MESSAGE_CHARS],
             )
@@ -53,7 +53,7 @@ class RecordKeeper:
 
     async def _write(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_EVENTS], self._waiting[MAX_EVENTS:]
+            batch, self._waiting = _split(self._waiting)
             await workflow.execute_activity(
                 names.RECORD,
                 RecordCall(plan_id=self._plan_id, events=tuple(batch)),
@@ -62,3 +62,14 @@ class RecordKeeper:
                 summary=f"{len(batch)} records",
             )
         self._writer = None
+
+
+def _split(events: list[PlanEvent]) -> tuple[list[PlanEvent], list[PlanEvent]]:
+    """Part off as many events as may cross the boundary inline, at least one."""
+    sizes = accumulate(
+        EVENT_BYTES + len(event.plan_id) + len(event.message.encode()) + len(event.task)
+        for event in events
+    )
+    count = next((n for n, size in enumerate(sizes) if size > MAX_INLINE_BYTES), len(events))
+    count = max(1, count)
+    return events[:count], events[count:]

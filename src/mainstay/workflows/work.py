@@ -7,7 +7,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import Priority
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+)
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -18,15 +23,30 @@ from temporalio.exceptions import (
 )
 
 from mainstay.decisions.draft import Shape
-from mainstay.decisions.readiness import need_states
+from mainstay.decisions.needs import need_states
 from mainstay.decisions.retries import classify
 from mainstay.schemas import names
 from mainstay.schemas.calls import PlanRequest, TaskCall, Verdict
 from mainstay.schemas.directives import DoWork, WorkEnded
+from mainstay.schemas.errors import MainstayError
 from mainstay.schemas.ids import sub_plan_id
 from mainstay.schemas.outline import TaskKind, TaskOutline
-from mainstay.schemas.run import Failure, FailureKind, PlanState, Step, TaskState, Unit
-from mainstay.workflows.options import MACHINE_RETRY, PREPARE_TIMEOUT, TOOL_MARGIN
+from mainstay.schemas.run import (
+    Failure,
+    FailureKind,
+    PlanState,
+    PlanStatus,
+    Step,
+    TaskState,
+    Unit,
+)
+from mainstay.schemas.search import STATE
+from mainstay.workflows.options import (
+    MACHINE_RETRY,
+    PREPARE_TIMEOUT,
+    TOOL_MARGIN,
+    turn_timeout,
+)
 
 _ACTIVITIES = {
     Step.PREPARE: names.TASK_PREPARE,
@@ -37,41 +57,54 @@ _ACTIVITIES = {
 
 
 class PlanWork:
-    """The work a plan has in flight. Reports through ``ended``, one event a piece."""
+    """The work a plan has in flight.
+
+    Reports through ``ended``, one event a piece; through ``bug`` when the code here is wrong.
+    """
 
     def __init__(
-        self, request: PlanRequest, shape: Shape, ended: Callable[[WorkEnded], None]
+        self,
+        request: PlanRequest,
+        shape: Shape,
+        ended: Callable[[WorkEnded], None],
+        bug: Callable[[BaseException], None],
     ) -> None:
         self._request = request
         self._shape = shape
         self._ended = ended
-        self._tasks: dict[asyncio.Task[None], int] = {}
+        self._bug = bug
+        self._tasks: dict[asyncio.Task[Verdict], DoWork] = {}
 
     def start(self, directive: DoWork, state: PlanState) -> None:
         """Have a piece of work done."""
         running = asyncio.create_task(self._run(directive, state))
-        self._tasks[running] = directive.task
-        running.add_done_callback(lambda done: self._tasks.pop(done, None))
+        self._tasks[running] = directive
+        running.add_done_callback(self._report)
 
     def stop(self, task: int | None) -> None:
         """Cancel one task's work, or all of it; each piece still reports that it ended."""
-        for running, position in list(self._tasks.items()):
-            if task is None or position == task:
+        for running, directive in list(self._tasks.items()):
+            if task is None or directive.task == task:
                 running.cancel()
 
-    async def _run(self, directive: DoWork, state: PlanState) -> None:
+    def _report(self, done: asyncio.Task[Verdict]) -> None:
+        # A callback also sees what was cancelled before it ever ran.
+        work = self._tasks.pop(done)
+        error = asyncio.CancelledError() if done.cancelled() else done.exception()
+        if error is None:
+            self._ended(WorkEnded(work.task, work.unit, verdict=done.result()))
+        elif isinstance(error, FailureError | MainstayError | asyncio.CancelledError):
+            self._ended(WorkEnded(work.task, work.unit, failure=failure_of(error)))
+        else:
+            self._bug(error)
+
+    async def _run(self, directive: DoWork, state: PlanState) -> Verdict:
         position, unit = directive.task, directive.unit
         outline, task = self._shape.outline.tasks[position], state.tasks[position]
         call = self._call(position, outline, task, unit, state)
-        try:
-            if outline.kind is TaskKind.PLAN and unit.step is Step.UNIT:
-                verdict = await self._sub_plan(outline, call, unit)
-            else:
-                verdict = await self._activity(_ACTIVITIES[unit.step], call, outline, unit)
-            event = WorkEnded(position, unit, verdict=verdict)
-        except (FailureError, asyncio.CancelledError) as error:
-            event = WorkEnded(position, unit, failure=failure_of(error))
-        self._ended(event)
+        if outline.kind is TaskKind.PLAN and unit.step is Step.UNIT:
+            return await self._sub_plan(outline, call, unit)
+        return await self._activity(_ACTIVITIES[unit.step], call, outline, unit)
 
     def _call(
         self, position: int, outline: TaskOutline, task: TaskState, unit: Unit, state: PlanState
@@ -82,7 +115,7 @@ class PlanWork:
             plan_ref=request.plan_ref,
             inputs_ref=request.inputs_ref,
             task=outline.name,
-            needs=need_states(state, self._shape, outline.needs),
+            needs=need_states(state, self._shape, position),
             round=task.round,
             attempt=unit.attempt,
             last_attempt=not outline.retries or unit.attempt >= outline.retry.attempts,
@@ -130,9 +163,11 @@ class PlanWork:
                 resumed=inputs.resumed,
             ),
             id=child_id,
+            task_timeout=turn_timeout(self._request.options.heartbeat_timeout),
             cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
             parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
             static_summary=f"{outline.name} of {call.plan_id}",
+            search_attributes=_RUNNING,
             priority=Priority(priority_key=outline.priority.temporal_key),
         )
         return await self._activity(names.SUB_PLAN_ADOPT, call, outline, unit)
@@ -153,7 +188,13 @@ def failure_of(error: BaseException) -> Failure:
             return Failure.model_validate(detail)
         kind = classify(cause.type or "")
         return Failure(kind=kind, type=cause.type or "", message=cause.message)
-    return Failure(message=str(cause))
+    hint = cause.hint if isinstance(cause, MainstayError) else ""
+    return Failure(type=type(cause).__name__, message=str(cause), hint=hint)
+
+
+_RUNNING = TypedSearchAttributes(
+    [SearchAttributePair(SearchAttributeKey.for_keyword(STATE), PlanStatus.RUNNING.upper())]
+)
 
 
 def _summary(outline: TaskOutline, unit: Unit) -> str:

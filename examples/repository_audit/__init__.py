@@ -1,0 +1,1 @@
+"""What the repository audit does, in plain functions; ``audit_tools.py`` makes tools of them."""

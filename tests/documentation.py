@@ -1,0 +1,30 @@
+"""Reading the README and the guides, for the tests that check and run what they show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks_of(page: Path, language: str) -> list[tuple[int, str]]:
+    """The code blocks of a page in one language, with the lines where they begin."""
+    text = page.read_text()
+    return [
+        (text.count("\n", 0, match.start()) + 1, match[2])
+        for match in _BLOCK.finditer(text)
+        if match[1] == language
+    ]
+
+
+def tools_of(page: Path, folder: Path) -> list[str]:
+    """Write the page's Python files into a folder, each under the name in its docstring."""
+    names = []
+    for _, code in blocks_of(page, "python"):
+        if match := re.match(r'"""(\w+\.py)"""', code):
+            (folder / match[1]).write_text(code)
+            names.append(str(folder / match[1]))
+    return names

@@ -1,0 +1,94 @@
+"""A plan survives `kill -9` of its worker, of the Temporal server, and of both.
+
+The short form runs always: five kills in two runs. The long form is forty runs, each with a kill
+at a random moment. Its seed is FAULTS_SEED; finished rounds are kept in
+build/faults-<seed>.jsonl, so that a campaign that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from fault_kills import Undisturbed, Victim, kill_once, strike
+from fault_plan import expected_names
+from fault_rig import until, running_rig
+from fault_run import Run
+
+ROOT = Path(__file__).parents[2]
+SEED = os.environ.get("FAULTS_SEED", "1")
+CAMPAIGN = [Victim.WORKER] * 25 + [Victim.SERVER] * 10 + [Victim.BOTH] * 5
+
+
+async def test_plan_ends_as_if_nothing_had_been_killed(tmp_path):
+    random = Random(SEED)
+    async with running_rig(tmp_path) as rig:
+        undisturbed = await Undisturbed.measure(rig)
+        print(f"seed {SEED}; undisturbed in {undisturbed.seconds:.1f} s")
+        for number, victims in enumerate([[Victim.WORKER] * 3, [Victim.SERVER, Victim.BOTH]]):
+            run = await Run.start(rig, f"run-{number}")
+            total = len(list(expected_names()))
+            marks = sorted(random.sample(range(total // 10, total * 9 // 10), len(victims)))
+            for victim, mark in zip(victims, marks, strict=True):
+                await until(lambda mark=mark: len(run.ledger.effects()) >= mark, f"{mark} effects")
+                await strike(rig, victim)
+            await run.judge(await run.end(), undisturbed.report)
+
+
+@pytest.mark.deep
+async def test_forty_kills_at_random_moments_change_nothing(tmp_path):
+    campaign = Campaign(ROOT / "build" / f"faults-{SEED}.jsonl")
+    async with running_rig(tmp_path) as rig:
+        undisturbed = await Undisturbed.measure(rig)
+        for number, victim in enumerate(CAMPAIGN):
+            if number not in campaign.rounds:
+                random = Random(f"{SEED}/{number}")
+                outcome = await kill_once(rig, undisturbed, number, victim, random)
+                campaign.keep(outcome.as_row())
+    print(campaign.figures(undisturbed.seconds))
+    assert [campaign.rounds[n]["victim"] for n in range(len(CAMPAIGN))] == CAMPAIGN
+    # The control: without a key, kills do double effects. If none did, they hit nothing.
+    assert sum(row["doubles"] for row in campaign.rounds.values()) > 0
+
+
+class Campaign:
+    """The finished rounds of a campaign, in a file. Rounds of other code do not count."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.code = _code()
+        lines = path.read_text().splitlines() if path.exists() else []
+        rows = [json.loads(line) for line in lines]
+        self.rounds = {row["round"]: row for row in rows if row["code"] == self.code}
+
+    def keep(self, row: dict[str, Any]) -> None:
+        """Keep a finished round."""
+        self.rounds[row["round"]] = row
+        self.path.parent.mkdir(exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps({**row, "code": self.code}) + "\n")
+
+    def figures(self, undisturbed_seconds: float) -> str:
+        """Sum the campaign up."""
+        text = f"\nseed {SEED}, {self.path}; undisturbed run: {undisturbed_seconds:.1f} s\n"
+        for victim in Victim:
+            rows = [row for row in self.rounds.values() if row["victim"] == victim]
+            slowest = max((row["seconds"] for row in rows), default=0)
+            doubles = sum(row["doubles"] for row in rows)
+            text += f"{victim}: {len(rows)} kills, slowest run {slowest:.1f} s, "
+            text += f"effects doubled 0, calls without a key doubled {doubles}\n"
+        return text
+
+
+def _code() -> str:
+    """Return a fingerprint of the code under test and of the tests."""
+    digest = sha256()
+    for folder in (ROOT / "src", Path(__file__).parent):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
