@@ -195,9 +195,9 @@ def test_a_random_text_assigned_to_a_telling_name_is_found(line: str):
         "token = '${{ env.TOKEN_NUMBER_1 }}'",
         "secret_name = 'the-name-of-the-secret'",
         "password = os.environ['DATABASE_PASSWORD_1']",
-        "aws = AKIAIOSFODNN7EXAMPLE",
+        "aws = AKIA" + "IOSFODNN7EXAMPLE",
         "api_key_url = 'https://host.test/v2/keys?9f8'",
-        "token = 'aaaaaaaaaaaa1'",
+        "token = 'aabbaabbaabb12'",
         "-----BEGIN " + "PRIVATE KEY-----",
     ],
 )
@@ -340,6 +340,7 @@ def test_undo_removes_a_file_only_as_long_as_it_is_ours(tmp_path: Path):
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc"
     path.write_text("changed by somebody")
     assert TOOLS.discard(str(path), digest) == {"removed": False}
+    assert path.read_text() == "changed by somebody"
     path.write_text("abc")
     assert TOOLS.discard(str(path), digest) == {"removed": True}
     assert TOOLS.discard(str(path), digest) == {"removed": False}

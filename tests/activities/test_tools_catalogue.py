@@ -58,6 +58,11 @@ def test_every_shipped_tool_describes_itself_and_all_its_arguments() -> None:
             assert schema.get("description"), f"{name}: {parameter}"
 
 
+def test_default_of_a_duration_is_shown_as_it_may_be_written() -> None:
+    properties = load_catalogue().get("fs.search").spec.parameters["properties"]
+    assert properties["time_limit"]["default"] == 60.0
+
+
 def test_unknown_tool_is_answered_with_a_suggestion() -> None:
     with pytest.raises(NotFound, match=r"no tool 'fs\.raed'") as caught:
         load_catalogue().get("fs.raed")

@@ -256,3 +256,23 @@ def test_replay_of_a_file_that_is_no_history_says_so(tmp_path, capsys, text):
 def test_replay_of_a_file_that_is_not_there_is_not_found(tmp_path, capsys):
     assert execute(["replay", str(tmp_path / "h.json")]) == 4
     assert "h.json" in capsys.readouterr().err
+
+
+def test_what_a_tool_said_cannot_steer_the_terminal():
+    from mainstay.cli.printing import one_line
+
+    assert one_line("red \x1b[31m\nalert\x9b \udcff") == "red ?[31m alert? ?"
+
+
+def test_a_column_of_states_has_words_beside_symbols_and_no_colour_on_a_pipe(records, capsys):
+    assert execute(["list"]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "failed" in out
+
+
+def test_steering_without_any_server_says_how_plans_go_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MAINSTAY_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("mainstay.connection.DEFAULT_ADDRESS", "127.0.0.1:1")
+    assert execute(["pause", "some"]) == 7
+    assert "`mainstay watch ID`" in capsys.readouterr().err

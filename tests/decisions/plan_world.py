@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from mainstay.decisions.draft import Shape, due_at
+from mainstay.decisions.draft import Shape
 from mainstay.decisions.plan import begin, decide, next_alarm
 from mainstay.decisions.progress import progress
 from mainstay.decisions.revival import take_up
@@ -180,10 +180,10 @@ class World:
         for task, outline in zip(state.tasks, self.outline.tasks, strict=True):
             assert outline.max_parallel is None or len(task.flying) <= outline.max_parallel
             assert task.status not in TASK_ENDS or not (task.flying or task.backing_off)
-        moments = [due_at(state.tasks[position]) for position in state.timed]
+        moments = [state.tasks[position].due_at for position in state.timed]
         assert None not in moments
         assert moments == sorted(moments)  # type: ignore[type-var]
-        waiting = {p for p, task in enumerate(state.tasks) if due_at(task) is not None}
+        waiting = {p for p, task in enumerate(state.tasks) if task.due_at is not None}
         assert set(state.timed) == waiting
         assert len(state.timed) == len(waiting)
         ranks = [(self.outline.tasks[p].priority, p) for p in state.ready]

@@ -388,6 +388,8 @@ def test_the_value_of_a_plain_path_is_not_copied_or_weighed() -> None:
 
 MESSAGES = [
     ("input.n", "'input' is not known here", "did you mean `inputs`?"),
+    ("_x", "'_x': no name begins with an underscore here", ""),
+    ("inputs._x | default(1)", "'_x': no name begins with an underscore here", ""),
     ("inputs.pth", "there is no 'pth'", "did you mean `path`?"),
     ("needs.a.zzz", "there is no 'zzz'", "there are: result, outputs"),
     ("{}.a", "there is no 'a'", "the mapping is empty"),

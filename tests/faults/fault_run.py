@@ -17,7 +17,7 @@ from mainstay.schemas.records import EventKind
 from mainstay.schemas.run import PlanStatus, TaskStatus
 
 HEARTBEAT = timedelta(seconds=2)
-END_SECONDS = 90.0
+END_SECONDS = 60.0
 """Longest a run may take, kills and restarts included; an undisturbed one takes a few seconds."""
 
 ASK_SECONDS = 0.2
@@ -53,8 +53,19 @@ class Run:
                     with suppress(Unavailable):
                         return await self.handle.result()
                     await asyncio.sleep(ASK_SECONDS)
+        except TimeoutError:
+            raise AssertionError(await self.describe()) from None
         finally:
             self.answering.cancel()
+
+    async def describe(self) -> str:
+        """Say where the run stands and what its workers said, for a test that fails."""
+        lines = []
+        with suppress(MainstayError):
+            lines.append(repr(await self.handle.progress()))
+        lines += [repr(self.answering), *(repr(task) for task in await self.handle.tasks())]
+        lines += [f"worker {worker.pid}: {worker.said()[-2000:]}" for worker in self.rig.workers]
+        return "\n".join(lines)
 
     @property
     def report(self) -> bytes:

@@ -48,32 +48,31 @@ SCENARIOS: dict[str, Callable[[Stage], Awaitable[None]]] = {}
 
 @dataclass
 class Stage:
-    """Where one scenario plays: ``plan_id`` is the run that is recorded."""
+    """Where one scenario plays. Its plan has its name."""
 
     mainstay: Mainstay
     folder: Path
-    plan_id: str = ""
+    name: str
+
+    @property
+    def plan_id(self) -> str:
+        return f"plan/{self.name}/recorded"
 
     @property
     def file(self) -> Path:
         """A file that a scenario may make, for the tool `need`."""
-        return self.folder / self.plan_id.replace("/", "-") / "file"
+        return self.folder / f"{self.name}.file"
 
     async def start(
         self, tasks: dict[str, Any], options: PlanOptions | None = None, **more: Any
     ) -> PlanHandle:
-        name = sys._getframe(1).f_code.co_name
-        spec = PlanSpec.model_validate({"name": name, "tasks": tasks, **more})
-        run = await self.mainstay.start(spec, run="recorded", options=options)
-        self.plan_id = run.id
-        return run
+        spec = PlanSpec.model_validate({"name": self.name, "tasks": tasks, **more})
+        return await self.mainstay.start(spec, run="recorded", options=options)
 
-    async def play(self, tasks: dict[str, Any], options: PlanOptions | None = None, **more: Any):
-        spec = PlanSpec.model_validate(
-            {"name": sys._getframe(1).f_code.co_name, "tasks": tasks, **more}
-        )
-        run = await self.mainstay.start(spec, run="recorded", options=options)
-        self.plan_id = run.id
+    async def play(
+        self, tasks: dict[str, Any], options: PlanOptions | None = None, **more: Any
+    ) -> None:
+        run = await self.start(tasks, options, **more)
         await run.result()
 
 
@@ -278,16 +277,15 @@ async def pause_and_resume(stage: Stage) -> None:
     await run.result()
 
 
-async def _with_a_failed_task(stage: Stage, name: str) -> PlanHandle:
+async def start_with_a_failed_task(stage: Stage) -> PlanHandle:
     """Start a plan in which one task has failed and another keeps the plan from ending."""
-    stage.plan_id = f"plan/{name}/recorded"
-    tasks = {
-        "fails": {"tool": "record_tools.need", "with": {"file": str(stage.file)}},
-        "after": {**ECHO, "needs": "fails"},
-        "ask": {"approval": True},
-    }
-    spec = PlanSpec.model_validate({"name": name, "tasks": tasks})
-    run = await stage.mainstay.start(spec, run="recorded")
+    run = await stage.start(
+        {
+            "fails": {"tool": "record_tools.need", "with": {"file": str(stage.file)}},
+            "after": {**ECHO, "needs": "fails"},
+            "ask": {"approval": True},
+        }
+    )
     await until(run, "fails", TaskStatus.FAILED)
     await until(run, "ask", TaskStatus.ASKING)
     return run
@@ -295,8 +293,7 @@ async def _with_a_failed_task(stage: Stage, name: str) -> PlanHandle:
 
 @scenario
 async def manual_retry(stage: Stage) -> None:
-    run = await _with_a_failed_task(stage, "manual_retry")
-    stage.file.parent.mkdir(parents=True)
+    run = await start_with_a_failed_task(stage)
     stage.file.touch()
     await run.retry_task("fails", by="somebody")
     await until(run, "after", TaskStatus.SUCCEEDED)
@@ -306,7 +303,7 @@ async def manual_retry(stage: Stage) -> None:
 
 @scenario
 async def skip(stage: Stage) -> None:
-    run = await _with_a_failed_task(stage, "skip")
+    run = await start_with_a_failed_task(stage)
     await run.skip("fails", by="somebody", reason="not needed")
     await until(run, "after", TaskStatus.SUCCEEDED)
     await run.skip("ask", by="somebody")
@@ -317,7 +314,7 @@ async def skip(stage: Stage) -> None:
 async def unknown_outcomes(stage: Stage) -> None:
     once = {"tool": "record_tools.once"}
     for task in ("a", "b"):
-        await stage.mainstay.store.mark_started(f"plan/unknown_outcomes/recorded/{task}/0")
+        await stage.mainstay.store.mark_started(f"{stage.plan_id}/{task}/0")
     run = await stage.start({"a": once, "b": once, "after": {**ECHO, "needs": ["a", "b"]}})
     await until(run, "a", TaskStatus.UNKNOWN)
     await until(run, "b", TaskStatus.UNKNOWN)
@@ -334,7 +331,6 @@ async def continue_as_new(stage: Stage) -> None:
 
 @scenario
 async def taken_up(stage: Stage) -> None:
-    stage.plan_id = "plan/taken_up/recorded"
     run = await stage.start(
         {
             "a": {**ECHO, "undo": ECHO},
@@ -343,7 +339,6 @@ async def taken_up(stage: Stage) -> None:
         }
     )
     await run.result()
-    stage.file.parent.mkdir(parents=True)
     stage.file.touch()
     await (await stage.mainstay.take_up(run.id)).result()
 
@@ -384,7 +379,7 @@ async def record(names: list[str]) -> None:
                 await Mainstay.connect(settings, address=server.address) as mainstay,
             ):
                 for name in names or SCENARIOS:
-                    stage = Stage(mainstay, folder)
+                    stage = Stage(mainstay, folder, name)
                     await SCENARIOS[name](stage)
                     await write_histories(stage, name)
         finally:

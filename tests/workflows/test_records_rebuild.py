@@ -133,7 +133,8 @@ async def assert_comes_back(
         before[plan_id] = (row, tasks)
     events = {plan_id: await keys(mainstay, plan_id) for plan_id in plan_ids}
     for plan_id in plan_ids:
-        await rebuilt(mainstay, plan_id, is_over, runs)  # once over what is there
+        over_what_is_there = await rebuilt(mainstay, plan_id, is_over, runs)
+        assert not over_what_is_there.problem
     wipe(mainstay)
     for plan_id in plan_ids:
         result = await rebuilt(mainstay, plan_id, is_over, runs)

@@ -46,45 +46,48 @@ class PlanActivities:
     async def outline(self, call: OutlineCall) -> OutlinePage:
         """Return a page of the outline, which is made once for a plan and then never changes."""
         with reporting():
-            key = outline_key(call.plan_id)
-            if call.page or call.is_continued:
-                return page(await self._reader.outline(key), call.page)
-            plan = await self._reader.plan(call.plan_ref)
-            made = compile_outline(plan, self._toolbox.specs())
-            await self._storage.put_document(key, made.model_dump_json().encode())
-            outline = await self._reader.outline(key)
-            await self._open_records(call, outline)
-            state = await self._ended_state(call)
-            return page(outline, 0).model_copy(update={"state": state})
+            async with pulse():
+                key = outline_key(call.plan_id)
+                if call.page or call.is_continued:
+                    return page(await self._reader.outline(key), call.page)
+                plan = await self._reader.plan(call.plan_ref)
+                made = compile_outline(plan, self._toolbox.specs())
+                await self._storage.put_document(key, made.model_dump_json().encode())
+                outline = await self._reader.outline(key)
+                await self._open_records(call, outline)
+                state = await self._ended_state(call)
+                return page(outline, 0).model_copy(update={"state": state})
 
     @activity.defn(name=names.RECORD)
     async def record(self, call: RecordCall) -> None:
         """Store events that happened in the workflow."""
         with reporting():
-            await self._storage.append_events(call.events)
+            async with pulse():
+                await self._storage.append_events(call.events)
 
     @activity.defn(name=names.PLAN_FINISH)
     async def finish(self, call: FinishCall) -> Verdict:
         """Make the plan's outputs, keep the state it ended in, and close its records."""
         with reporting():
-            ref = ""
-            if call.status is PlanStatus.SUCCEEDED:
-                ref = outputs_key(call.plan_id)
-                await self._storage.put_document(ref, to_json(await self._outputs(call)))
-            await self._storage.put_document(
-                state_key(call.plan_id, call.resumed), call.state.model_dump_json().encode()
-            )
-            event = PlanEvent(
-                plan_id=call.plan_id,
-                key=f"ended/{call.resumed}",
-                kind=EventKind.PLAN_ENDED,
-                at=datetime.now(UTC),
-                status=call.status,
-                message=call.message,
-                ref=ref,
-            )
-            await self._storage.append_events([event])
-            return Verdict(outputs_ref=ref)
+            async with pulse():
+                ref = ""
+                if call.status is PlanStatus.SUCCEEDED:
+                    ref = outputs_key(call.plan_id)
+                    await self._storage.put_document(ref, to_json(await self._outputs(call)))
+                await self._storage.put_document(
+                    state_key(call.plan_id, call.resumed), call.state.model_dump_json().encode()
+                )
+                event = PlanEvent(
+                    plan_id=call.plan_id,
+                    key=f"ended/{call.resumed}",
+                    kind=EventKind.PLAN_ENDED,
+                    at=datetime.now(UTC),
+                    status=call.status,
+                    message=call.message,
+                    ref=ref,
+                )
+                await self._storage.append_events([event])
+                return Verdict(outputs_ref=ref)
 
     @activity.defn(name=names.SUB_PLAN_INPUTS)
     async def sub_plan_inputs(self, call: TaskCall) -> Verdict:

@@ -92,7 +92,7 @@ async def _status(text: str, show_all: bool, as_json: bool) -> None:
     _print_plan(row, progress)
     _print_tasks(tasks, show_all)
     for line in waits(row, tasks):
-        print(f"waits for {line}")
+        print(f"waits for {one_line(line)}")
     if why:
         say(f"from the records: {why}")
     for step in next_steps(row, tasks):

@@ -128,8 +128,8 @@ def print_state(before: str, state: str, after: str = "") -> None:
 
 
 def one_line(text: str) -> str:
-    """Put a text on one line."""
-    return " ".join(text.split())
+    """Put a text on one line, without what would steer the terminal that shows it."""
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
 def now() -> datetime:

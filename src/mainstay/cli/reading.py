@@ -8,10 +8,15 @@ from contextlib import asynccontextmanager
 
 from mainstay.cli.logs import log_to_file
 from mainstay.client import Mainstay
-from mainstay.connection import configured_address, has_worker, is_answering
+from mainstay.connection import (
+    configured_address,
+    explicit_address,
+    has_worker,
+    is_answering,
+)
 from mainstay.handle import PlanHandle
 from mainstay.schemas.calls import PlanProgress
-from mainstay.schemas.errors import MainstayError
+from mainstay.schemas.errors import MainstayError, Unavailable
 from mainstay.schemas.records import PlanRow
 from mainstay.schemas.run import PLAN_ENDS
 from mainstay.settings import Settings
@@ -38,7 +43,14 @@ async def steering() -> AsyncIterator[Mainstay]:
     """
     settings = Settings()
     log_to_file(settings.data_dir)
-    async with await Mainstay.connect(settings) as mainstay:
+    try:
+        mainstay = await Mainstay.connect(settings)
+    except Unavailable as error:
+        if explicit_address():
+            raise
+        hint = "plans rest until `mainstay up`, or `mainstay watch ID`, runs them; then ask again"
+        raise Unavailable(error.message, hint=hint) from None
+    async with mainstay:
         yield mainstay
 
 

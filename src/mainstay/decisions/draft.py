@@ -77,8 +77,8 @@ class Draft:
 
     def replace(self, position: int, task: TaskState) -> None:
         """Replace one task's state; what it waits for in time follows."""
-        before = due_at(self.tasks[position])
-        after = due_at(task)
+        before = self.tasks[position].due_at
+        after = task.due_at
         if before is not None and before != after:
             self.timed.remove(position)
         self.tasks[position] = task
@@ -116,15 +116,7 @@ class Draft:
     def _urgency(self, position: int) -> tuple[int, int]:
         return int(self.outline(position).priority), position
 
-    def _moment(self, position: int) -> datetime:
-        moment = due_at(self.tasks[position])
+    def _moment(self, position: int) -> tuple[datetime, int]:
+        moment = self.tasks[position].due_at
         assert moment is not None
-        return moment
-
-
-def due_at(task: TaskState) -> datetime | None:
-    """Return the moment a task waits for; None when it waits for none."""
-    moments = [unit.not_before for unit in task.backing_off if unit.not_before is not None]
-    if task.deadline is not None:
-        moments.append(task.deadline)
-    return min(moments, default=None)
+        return moment, position

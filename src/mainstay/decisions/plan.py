@@ -30,7 +30,7 @@ from mainstay.decisions.control import (
     skip,
 )
 from mainstay.decisions.dispatch import dispatch
-from mainstay.decisions.draft import Draft, Shape, due_at
+from mainstay.decisions.draft import Draft, Shape
 from mainstay.decisions.readiness import release_all
 from mainstay.decisions.work import work_ended
 from mainstay.schemas.directives import (
@@ -90,7 +90,7 @@ def next_alarm(state: PlanState) -> datetime | None:
     """Return the next moment at which something is due although nothing happens; None if none."""
     moments = [state.grace_until]
     if state.timed:
-        moments.append(due_at(state.tasks[state.timed[0]]))
+        moments.append(state.tasks[state.timed[0]].due_at)
     if state.status is PlanStatus.RUNNING:
         moments.append(state.deadline)
     return min((moment for moment in moments if moment is not None), default=None)
@@ -126,7 +126,7 @@ def _tick(draft: Draft) -> None:
     end_grace(draft)
     while draft.timed:
         position = draft.timed[0]
-        moment = due_at(draft.tasks[position])
+        moment = draft.tasks[position].due_at
         if moment is None or moment > now:
             return
         if draft.tasks[position].status is TaskStatus.ASKING:

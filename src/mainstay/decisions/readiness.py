@@ -56,8 +56,9 @@ def end(
 def release(draft: Draft, position: int) -> bool:
     """Look at a task that may be waiting for its needs.
 
-    It waits on, or waits for a place from now on, or is skipped. ``watch`` remembers how far its
-    needs were found ended, so that a task with n needs costs n looks in all and not n each time.
+    It waits on, or waits for a place from now on, or is skipped. ``watch`` remembers how many of
+    its needs, from the last one, have ended: a task with n needs costs n looks in all and not n
+    each time. Tasks mostly end in the file's order, so the last one is the one to watch.
 
     Returns:
         True when it was skipped, so that those that wait for it must be looked at.
@@ -65,12 +66,12 @@ def release(draft: Draft, position: int) -> bool:
     task, outline = draft.tasks[position], draft.outline(position)
     if task.status is not TaskStatus.PENDING:
         return False
-    watch = task.watch
-    while watch < len(outline.needs) and draft.tasks[outline.needs[watch]].status in TASK_ENDS:
+    needs, watch = outline.needs, task.watch
+    while watch < len(needs) and draft.tasks[needs[-1 - watch]].status in TASK_ENDS:
         watch += 1
     if watch != task.watch:
         draft.change(position, watch=watch)
-    if watch < len(outline.needs):
+    if watch < len(needs):
         return False
     unmet = None if outline.judges_needs else _first_unmet(draft, outline)
     if unmet is None:

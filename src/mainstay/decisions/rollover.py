@@ -7,11 +7,12 @@ Rules:
        until the history is twice as long; from then on it waits for as long as it takes.
     3. Texts that only people read are taken along up to ``MAX_TEXT_BYTES``; they are all on
        record. What a task that goes on is told (``feedback``) is cut rather than left out.
+    4. When thousands of tasks wait for a moment in time, each is taken to the next full second.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mainstay.schemas.run import TASK_ENDS, PlanState, TaskState
@@ -21,6 +22,8 @@ PATIENCE = timedelta(seconds=30)
 
 MAX_TEXT_BYTES = 32 * 1024
 SHORT_CHARS = 40
+MAX_EXACT = 1_000
+"""Tasks whose moments are taken along to the microsecond, which takes six bytes each."""
 
 
 class Rollover(StrEnum):
@@ -65,6 +68,9 @@ def lighten(state: PlanState) -> PlanState:
         room -= _text_bytes(tasks[position])
         if room < 0:
             tasks[position] = _without_texts(tasks[position])
+    if len(state.timed) > MAX_EXACT:
+        for position in state.timed:
+            tasks[position] = _to_full_seconds(tasks[position])
     return state.model_copy(update={"tasks": tuple(tasks)})
 
 
@@ -87,3 +93,18 @@ def _without_texts(task: TaskState) -> TaskState:
     if task.answer is not None:
         changes["answer"] = task.answer.model_copy(update={"comment": ""})
     return task.model_copy(update=changes)
+
+
+def _to_full_seconds(task: TaskState) -> TaskState:
+    units = tuple(
+        unit.model_copy(update={"not_before": _full_second(unit.not_before)})
+        for unit in task.backing_off
+    )
+    deadline = _full_second(task.deadline)
+    return task.model_copy(update={"backing_off": units, "deadline": deadline})
+
+
+def _full_second(moment: datetime | None) -> datetime | None:
+    if moment is None or moment.microsecond == 0:
+        return moment
+    return moment.replace(microsecond=0) + timedelta(seconds=1)

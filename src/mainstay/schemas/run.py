@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -147,7 +148,7 @@ class TaskState(Model):
         failed_units: units that failed for good or were stopped, kept for a manual retry.
         confirmed: a person allowed the next attempt although an effect may have happened.
         skipped_by: why it was skipped; dependents of a task skipped by a person go on.
-        watch: index in its ``needs`` of the first one not known to have ended; all before it have.
+        watch: how many of its ``needs``, counted from the last, are known to have ended.
         answer: what a person (or the deadline) said; None while nobody has.
     """
 
@@ -169,6 +170,14 @@ class TaskState(Model):
     skipped_by: SkipCause | None = None
     watch: int = 0
     answer: Answer | None = None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """The moment it waits for; None when it waits for none."""
+        moments = [unit.not_before for unit in self.backing_off if unit.not_before is not None]
+        if self.deadline is not None:
+            moments.append(self.deadline)
+        return min(moments, default=None)
 
 
 _LETTERS: dict[tuple[TaskStatus, SkipCause | None], str] = {
@@ -204,7 +213,8 @@ class PlanState(Model):
             first and then by position.
         in_flight: pieces of work that are being done now.
         remaining: tasks that have not ended.
-        timed: positions of the tasks that wait for a deadline or a back-off, the next due first.
+        timed: positions of the tasks that wait for a deadline or a back-off, by ``due_at`` and
+            then by position. It is not on the wire, where it follows from the tasks.
         undoable: positions of the tasks to take back, in the order they ended.
         grace_until: cancelled work may go on until then; None once it was told to stop.
         is_cancelled: a person stopped it, and not its timeout.
@@ -227,7 +237,7 @@ class PlanState(Model):
 
     @model_serializer(mode="wrap")
     def _shorten(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        data: dict[str, Any] = handler(self.model_copy(update={"tasks": ()}))
+        data: dict[str, Any] = handler(self.model_copy(update={"tasks": (), "timed": ()}))
         data["tasks"] = "".join(_letter(task) for task in self.tasks)
         data["details"] = {
             str(position): detail
@@ -246,7 +256,7 @@ class PlanState(Model):
                 _task_state(letter, details.get(str(position)))
                 for position, letter in enumerate(data["tasks"])
             )
-            data = {**data, "tasks": tasks}
+            data = {**data, "tasks": tasks, "timed": _timed(tasks)}
         return handler(data)
 
 
@@ -261,6 +271,11 @@ def _details(task: TaskState) -> dict[str, Any]:  # Any: JSON-like data
     """Return what of a task its letter does not say."""
     said = _IN_LETTER if (task.status, task.skipped_by) in _LETTERS else {"status"}
     return task.model_dump(mode="json", exclude_defaults=True, exclude=said)
+
+
+def _timed(tasks: Sequence[TaskState]) -> tuple[int, ...]:
+    moments = [(task.due_at, position) for position, task in enumerate(tasks)]
+    return tuple(p for _, p in sorted((at, p) for at, p in moments if at is not None))
 
 
 def _task_state(letter: str, detail: dict[str, Any] | None) -> TaskState:

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json as jsonlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -29,6 +30,15 @@ Body = Literal["auto", "text", "base64"]
 BUSY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 MAX_CONNECT_SECONDS = 10.0
 _SHOWN_CHARS = 200
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may take, from its beginning to the last byte of the answer."""
+
+    timeout: timedelta
+    max_bytes: int
+    max_redirects: int
 
 
 @tool(name="http.request", idempotent=False, timeout="2m", heartbeats=True, touches=("http",))
@@ -64,28 +74,45 @@ async def request(
         decode: whether the body is text, or base64 of its bytes; "auto" looks at the answer.
         check: fail when the status is 4xx.
     """
-    import httpx
-
     if json is not None and body is not None:
         raise InvalidInput("http.request: json and body exclude each other", hint="remove one")
+    limits = Limits(timeout, max_bytes, max_redirects)
+    content = {"json": json, "content": body, "headers": headers, "params": params}
+    response, received = await _send(method.upper(), url, content, limits)
+    _judge(response.status_code, response.headers, received, f"{method} {url!r}", check)
+    return _describe(response, received, decode)
+
+
+async def _send(
+    method: str, url: str, content: dict[str, Value], limits: Limits
+) -> tuple[httpx.Response, bytes]:
+    """Send a request and read the whole answer.
+
+    Raises:
+        Unavailable: there is no answer, or none in time.
+        LimitReached: it is too large, or only leads from one place to another.
+        InvalidInput: nothing could be sent.
+    """
+    import httpx
+
     try:
-        async with asyncio.timeout(timeout.total_seconds()), _client(timeout, max_redirects) as web:
-            outgoing = web.build_request(
-                method.upper(), url, headers=headers, params=params, json=json, content=body
+        async with asyncio.timeout(limits.timeout.total_seconds()), _client(limits) as web:
+            request = web.build_request(method, url, **content)
+            response = await web.send(
+                request, stream=True, follow_redirects=limits.max_redirects > 0
             )
-            response = await web.send(outgoing, stream=True, follow_redirects=max_redirects > 0)
             try:
-                content = await _read(response, max_bytes)
+                return response, await _read(response, limits.max_bytes)
             finally:
                 await response.aclose()
     except TimeoutError:
         raise Unavailable(
-            f"{method} {url!r} had no complete answer within {format_duration(timeout)}",
+            f"{method} {url!r} had no complete answer within {format_duration(limits.timeout)}",
             hint="raise its timeout, or look whether the server is well",
         ) from None
     except httpx.TooManyRedirects:
         raise LimitReached(
-            f"{method} {url!r} was redirected more than {max_redirects} times",
+            f"{method} {url!r} was redirected more than {limits.max_redirects} times",
             hint="check the url, or raise max_redirects",
         ) from None
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError, ValueError) as error:
@@ -93,17 +120,15 @@ async def request(
     except httpx.HTTPError as error:
         reason = str(error) or type(error).__name__
         raise Unavailable(f"{method} {url!r}: {reason}", hint="is the server up?") from None
-    _judge(response.status_code, response.headers, content, f"{method} {url!r}", check)
-    return _describe(response, content, decode)
 
 
-def _client(timeout: timedelta, max_redirects: int) -> httpx.AsyncClient:
+def _client(limits: Limits) -> httpx.AsyncClient:
     import httpx
 
-    seconds = timeout.total_seconds()
+    seconds = limits.timeout.total_seconds()
     return httpx.AsyncClient(
         timeout=httpx.Timeout(seconds, connect=min(seconds, MAX_CONNECT_SECONDS)),
-        max_redirects=max_redirects,
+        max_redirects=limits.max_redirects,
     )
 
 

@@ -144,7 +144,9 @@ def _describe(
         if descriptions.get(name):
             entry["description"] = " ".join(descriptions[name].split())
         if name in defaults:
-            entry["default"] = to_jsonable_python(defaults[name], fallback=str)
+            entry["default"] = to_jsonable_python(
+                defaults[name], timedelta_mode="float", fallback=str
+            )
 
 
 def _returned_schema(hint: Any) -> dict[str, Any]:  # Any: whatever stood behind the arrow

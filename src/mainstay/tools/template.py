@@ -7,10 +7,11 @@ for all its turns when it begins, and what is printed is paid for as text.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import nodes
+from jinja2 import Template, nodes
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
 from jinja2.parser import Parser
 from jinja2.runtime import Context, LoopContext
@@ -29,6 +30,7 @@ from mainstay.decisions.suggestions import did_you_mean
 from mainstay.schemas.errors import InvalidInput, MainstayError
 
 MAX_TEMPLATE_CHARS = 256 * 1024
+CACHED_TEMPLATES = 128
 
 STATEMENTS = "{% if %}, {% for %} and {% set %}"
 
@@ -74,9 +76,7 @@ def render_template(template: str, variables: Mapping[str, Any]) -> str:  # Any:
 
 
 def _render(template: str, variables: Mapping[str, Any]) -> str:
-    tree = Parser(ENVIRONMENT, template).parse()
-    tree.body = [_secure_statement(node) for node in tree.body]
-    compiled = _TEMPLATES.from_string(tree)
+    compiled = _compile(template)
     budget = Budget()
     context = compiled.new_context({**FUNCTIONS, **variables, BUDGET: budget}, shared=True)
     parts = []
@@ -88,6 +88,13 @@ def _render(template: str, variables: Mapping[str, Any]) -> str:
         budget.spend(1 + len(part) // CHARS_PER_STEP)
         parts.append(part)
     return "".join(parts)
+
+
+@functools.lru_cache(maxsize=CACHED_TEMPLATES)
+def _compile(template: str) -> Template:
+    tree = Parser(ENVIRONMENT, template).parse()
+    tree.body = [_secure_statement(node) for node in tree.body]
+    return _TEMPLATES.from_string(tree)
 
 
 def _secure_statement(node: nodes.Node) -> nodes.Node:

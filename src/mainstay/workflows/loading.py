@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from temporalio import workflow
 
@@ -25,9 +26,10 @@ async def load_outline(request: PlanRequest) -> tuple[PlanOutline, PlanState | N
         resumed=request.resumed,
         is_continued=request.state is not None,
     )
-    first = await _page(call)
+    silence = request.options.heartbeat_timeout
+    first = await _page(call, silence)
     numbers = range(1, page_count(first.total))
-    others = (_page(call.model_copy(update={"page": number})) for number in numbers)
+    others = (_page(call.model_copy(update={"page": number}), silence) for number in numbers)
     pages = [first, *await asyncio.gather(*others)]
     outline = PlanOutline(
         tasks=tuple(task for page in pages for task in page.tasks),
@@ -38,12 +40,13 @@ async def load_outline(request: PlanRequest) -> tuple[PlanOutline, PlanState | N
     return outline, first.state
 
 
-async def _page(call: OutlineCall) -> OutlinePage:
+async def _page(call: OutlineCall, silence: timedelta) -> OutlinePage:
     page: OutlinePage = await workflow.execute_activity(
         names.PLAN_OUTLINE,
         call,
         result_type=OutlinePage,
         start_to_close_timeout=PREPARE_TIMEOUT,
+        heartbeat_timeout=silence,
         retry_policy=MACHINE_RETRY,
         summary=f"outline, page {call.page + 1}" if call.page else "outline",
     )

@@ -76,7 +76,7 @@ class Plan:
         self._bug: BaseException | None = None
         self._cancelled_from_outside = False
         self._described_at: datetime | None = None
-        self._records = RecordKeeper(request.plan_id)
+        self._records = RecordKeeper(request.plan_id, request.options.heartbeat_timeout)
         self._length = HistoryLength(request.options.rollover_events)
         self._alarm = Alarm(lambda: self._note(Ticked()))
 
@@ -309,6 +309,7 @@ class Plan:
             ),
             result_type=Verdict,
             start_to_close_timeout=PREPARE_TIMEOUT,
+            heartbeat_timeout=request.options.heartbeat_timeout,
             retry_policy=MACHINE_RETRY,
             summary=f"finish: {result.status}",
         )

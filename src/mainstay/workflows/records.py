@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from itertools import accumulate
 
 from temporalio import workflow
@@ -21,8 +22,9 @@ EVENT_BYTES = 300
 class RecordKeeper:
     """Collects events, and has one activity at a time store them."""
 
-    def __init__(self, plan_id: str) -> None:
+    def __init__(self, plan_id: str, silence: timedelta) -> None:
         self._plan_id = plan_id
+        self._silence = silence
         self._waiting: list[PlanEvent] = []
         self._writer: asyncio.Task[None] | None = None
         self._told = 0
@@ -58,6 +60,7 @@ class RecordKeeper:
                 names.RECORD,
                 RecordCall(plan_id=self._plan_id, events=tuple(batch)),
                 start_to_close_timeout=RECORD_TIMEOUT,
+                heartbeat_timeout=self._silence,
                 retry_policy=MACHINE_RETRY,
                 summary=f"{len(batch)} records",
             )
