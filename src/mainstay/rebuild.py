@@ -151,7 +151,7 @@ async def _find_chains(client: Client, plan_id: str) -> dict[str, list[WorkflowE
     async for run in client.list_workflows(query):
         chains.setdefault(run.id, []).append(run)
     for runs in chains.values():
-        pass
+        runs.sort(key=lambda run: run.start_time)
     return dict(sorted(chains.items()))
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mainstay.schemas.errors import InvalidInput, LimitReached, NotFound, Refused
@@ -124,6 +124,7 @@ def test_names_full_of_backslashes_survive_encoding(name: str) -> None:
     assert paths.decode(paths.encode(name)) == name
 
 
+@example("[[-?]", "")
 @given(st.text(alphabet="ab*?[]!/-^\\.", max_size=10), st.text(alphabet="ab/.", max_size=8))
 def test_no_glob_is_an_error_and_no_star_crosses_a_slash(pattern: str, path: str) -> None:
     compile_globs([pattern])(path)

@@ -42,23 +42,15 @@ class Outcome:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Undisturbed:
-    """A run that nothing happened to: what it wrote, and how long it took."""
-
-    report: bytes
-    seconds: float
-
-    @classmethod
-    async def measure(cls, rig: Rig) -> Undisturbed:
-        """Run the plan once, and judge it."""
-        begin = time.monotonic()
-        run = await Run.start(rig, "undisturbed")
-        result = await run.end()
-        seconds = time.monotonic() - begin
-        await run.judge(result, run.report)
-        assert run.ledger.doubles == 0
-        return cls(run.report, seconds)
+async def undisturbed_seconds(rig: Rig) -> float:
+    """Run the plan with nothing killed, judge it, and return how long it took."""
+    begin = time.monotonic()
+    run = await Run.start(rig, "undisturbed")
+    result = await run.end()
+    seconds = time.monotonic() - begin
+    await run.judge(result)
+    assert run.ledger.doubles == 0
+    return seconds
 
 
 async def strike(rig: Rig, victim: Victim) -> None:
@@ -73,14 +65,14 @@ async def strike(rig: Rig, victim: Victim) -> None:
 
 
 async def kill_once(
-    rig: Rig, undisturbed: Undisturbed, number: int, victim: Victim, random: Random
+    rig: Rig, latest: float, number: int, victim: Victim, random: Random
 ) -> Outcome:
     """Run the plan, kill something at a random moment of it, and judge what was left.
 
-    A kill that came too late, because the run had ended, does not count: the plan is run again.
+    The moment is at most ``latest`` seconds after the start. A kill that came too late, because the run had ended, does not count: the plan is run again.
     """
     for attempt in range(5):
-        moment = random.uniform(0.02, undisturbed.seconds)
+        moment = random.uniform(0.02, latest)
         begin = time.monotonic()
         run = await Run.start(rig, f"round-{number}-{attempt}")
         await asyncio.sleep(moment)
@@ -88,7 +80,7 @@ async def kill_once(
         await strike(rig, victim)
         result = await run.end()
         seconds = time.monotonic() - begin
-        await run.judge(result, undisturbed.report)
+        await run.judge(result)
         await rig.workers[-1].ready()
         if hit:
             return Outcome(number, victim, round(moment, 3), round(seconds, 3), run.ledger.doubles)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from fault_plan import ASKS, digest_of, effects_plan, expected_names
+from fault_plan import ASKS, effects_plan, expected_names, expected_report
 from fault_rig import Ledger, Rig
 
 from mainstay.handle import PlanHandle
@@ -40,9 +41,7 @@ class Run:
         ledger = Ledger(folder / "ledger.db")
         inputs = {"ledger": str(ledger.path), "report": str(folder / "report.md")}
         options = PlanOptions(heartbeat_timeout=HEARTBEAT)
-        handle = await rig.mainstay.start(
-            effects_plan(seconds), inputs, run=name, options=options
-        )
+        handle = await rig.mainstay.start(effects_plan(seconds), inputs, run=name, options=options)
         return cls(rig, handle, ledger, asyncio.create_task(_approve(handle)))
 
     async def end(self) -> PlanResult:
@@ -77,8 +76,8 @@ class Run:
         row = await self.rig.mainstay.store.get_plan(self.handle.id)
         return row is not None and row.ended_at is not None
 
-    async def judge(self, result: PlanResult, report: bytes) -> None:
-        """Compare everything it left with an undisturbed run.
+    async def judge(self, result: PlanResult) -> None:
+        """Compare everything it left with what an undisturbed run leaves.
 
         Raises:
             AssertionError: something is missing, doubled or different.
@@ -86,11 +85,11 @@ class Run:
         assert result.status is PlanStatus.SUCCEEDED, result
         assert set(result.counts) == {TaskStatus.SUCCEEDED}
         assert self.ledger.effects() == sorted(expected_names())
-        assert self.report == report
+        assert self.report == expected_report()
         outputs = await self.handle.outputs()
         assert outputs["marked"] == [n for n in expected_names() if n.startswith("item-")]
         assert outputs["signed"] is True
-        assert outputs["sha256"] == digest_of(report)
+        assert outputs["sha256"] == hashlib.sha256(self.report).hexdigest()
         await self._judge_records(self.handle)
         await self._judge_records(self.rig.mainstay.plan(f"{self.handle.id}/part"))
 
@@ -116,6 +115,3 @@ async def _approve(handle: PlanHandle) -> None:
             async with asyncio.timeout(2):
                 await handle.answer(ASKS, approved=True, by="test")
         await asyncio.sleep(ASK_SECONDS)
-
-
-__all__ = ["Run"]

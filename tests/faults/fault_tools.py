@@ -48,6 +48,11 @@ def _effect(ledger: str, name: str) -> dict[str, str]:
             "INSERT INTO effects VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING",
             (context().key, name, time.time()),
         )
+    return put_result(name)
+
+
+def put_result(name: str) -> dict[str, str]:
+    """Return what putting something gives back, always the same for a name."""
     return {"name": name, "digest": hashlib.sha256(name.encode()).hexdigest()[:12]}
 
 

@@ -15,9 +15,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from fault_kills import Undisturbed, Victim, kill_once, strike
+from fault_kills import Victim, kill_once, strike, undisturbed_seconds
 from fault_plan import expected_names
-from fault_rig import until, running_rig
+from fault_rig import running_rig, until
 from fault_run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -28,8 +28,7 @@ CAMPAIGN = [Victim.WORKER] * 25 + [Victim.SERVER] * 10 + [Victim.BOTH] * 5
 async def test_plan_ends_as_if_nothing_had_been_killed(tmp_path):
     random = Random(SEED)
     async with running_rig(tmp_path) as rig:
-        undisturbed = await Undisturbed.measure(rig)
-        print(f"seed {SEED}; undisturbed in {undisturbed.seconds:.1f} s")
+        print(f"seed {SEED}; undisturbed in {await undisturbed_seconds(rig):.1f} s")
         for number, victims in enumerate([[Victim.WORKER] * 3, [Victim.SERVER, Victim.BOTH]]):
             run = await Run.start(rig, f"run-{number}")
             total = len(list(expected_names()))
@@ -37,20 +36,20 @@ async def test_plan_ends_as_if_nothing_had_been_killed(tmp_path):
             for victim, mark in zip(victims, marks, strict=True):
                 await until(lambda mark=mark: len(run.ledger.effects()) >= mark, f"{mark} effects")
                 await strike(rig, victim)
-            await run.judge(await run.end(), undisturbed.report)
+            await run.judge(await run.end())
 
 
 @pytest.mark.deep
 async def test_forty_kills_at_random_moments_change_nothing(tmp_path):
     campaign = Campaign(ROOT / "build" / f"faults-{SEED}.jsonl")
     async with running_rig(tmp_path) as rig:
-        undisturbed = await Undisturbed.measure(rig)
+        latest = await undisturbed_seconds(rig)
         for number, victim in enumerate(CAMPAIGN):
             if number not in campaign.rounds:
                 random = Random(f"{SEED}/{number}")
-                outcome = await kill_once(rig, undisturbed, number, victim, random)
+                outcome = await kill_once(rig, latest, number, victim, random)
                 campaign.keep(outcome.as_row())
-    print(campaign.figures(undisturbed.seconds))
+    print(campaign.figures(latest))
     assert [campaign.rounds[n]["victim"] for n in range(len(CAMPAIGN))] == CAMPAIGN
     # The control: without a key, kills do double effects. If none did, they hit nothing.
     assert sum(row["doubles"] for row in campaign.rounds.values()) > 0

@@ -40,6 +40,8 @@ class Items:
         make_call: renders the arguments of an item; raises what is wrong with them.
         repeatable: whether an item may be begun again after a crash.
         tolerant: whether failed items are kept as errors instead of failing the unit.
+        counts: whether the number of items done is put on record.
+        events: returns what is put on record together with some items, given the first one's output.
     """
 
     storage: Storage
@@ -55,6 +57,7 @@ class Items:
     confirmed: bool = False
     tolerant: bool = False
     counts: bool = False
+    events: Callable[[Value], list[PlanEvent]] = lambda output: []
     done: dict[int, Value] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
     failures: dict[int, Failure] = field(default_factory=dict)
@@ -148,7 +151,8 @@ class Items:
         self._saved_at = time.monotonic()
         unsaved, self._unsaved = sorted(self._unsaved), []
         for start, stop in _runs(unsaved):
-            await self.storage.save_chunk(self._chunk(start, stop), self._progress(start, stop))
+            events = [*self.events(self.done.get(start)), *self._progress(start, stop)]
+            await self.storage.save_chunk(self._chunk(start, stop), events)
 
     def _chunk(self, start: int, stop: int) -> OutputChunk:
         indexes = range(start, stop)

@@ -16,6 +16,7 @@ from mainstay.activities.items import Items
 from mainstay.activities.ports import Storage, Toolbox
 from mainstay.activities.pulse import pulse
 from mainstay.activities.scope import Reader
+from mainstay.activities.telling import TaskRecord
 from mainstay.decisions.expressions import is_true, render
 from mainstay.schemas import names
 from mainstay.schemas.calls import TaskCall, Verdict
@@ -61,14 +62,8 @@ class TaskActivities:
                 prepared = opened.is_list or task.approval is not None
                 if not prepared and not is_true(_condition(task.if_), opened.scope):
                     return _not_met(task.if_)
-                if call.start == 0 or call.attempt > 1:
-                    await self._tell(call, "running", TaskStatus.RUNNING)
-                items = await _items(opened)
-                await items.run()
-                await _judge(items, call)
-                if opened.is_list:
-                    return Verdict(done=len(items.done), errors=len(items.errors))
-                return await self._conclude_plain(opened, items.done[0])
+                async with TaskRecord(self._storage, call) as record:
+                    return await self._do(opened, record)
 
     @activity.defn(name=names.TASK_GATHER)
     async def gather(self, call: TaskCall) -> Verdict:
@@ -85,44 +80,44 @@ class TaskActivities:
         await self._storage.put_document(items_key(call), to_json(items))
         # It was stored by an earlier preparation if the task was taken up again.
         count = len(await opened.rows())
-        await self._tell(call, "items", total=count)
+        await self._tell_items(call, count)
         return count
 
     async def _open(self, call: TaskCall) -> OpenTask:
         return await OpenTask.open(self._storage, self._toolbox, self._reader, call)
 
-    async def _conclude_plain(self, opened: OpenTask, output: Value) -> Verdict:
-        verdict = await conclude(opened, output)
+    async def _do(self, opened: OpenTask, record: TaskRecord) -> Verdict:
+        call = opened.call
+        if call.start == 0 or call.attempt > 1:
+            record.begin()
+        items = await _items(opened, record)
+        await items.run()
+        await _judge(items, call)
+        if opened.is_list:
+            return Verdict(done=len(items.done), errors=len(items.errors))
+        verdict = await conclude(opened, items.done[0])
         if verdict.status is TaskStatus.SUCCEEDED:
-            await self._tell(opened.call, "done", TaskStatus.SUCCEEDED, summarize(output))
+            await record.end(verdict.message)
         return verdict
 
-    async def _tell(
-        self,
-        call: TaskCall,
-        what: str,
-        status: TaskStatus | None = None,
-        message: str = "",
-        total: int | None = None,
-    ) -> None:
-        """Put something on record, once for each time the activity was asked for."""
+    async def _tell_items(self, call: TaskCall, total: int) -> None:
+        """Put the number of items on record, once for each time the activity was asked for."""
         info = activity.info()
         event = PlanEvent(
             plan_id=call.plan_id,
-            key=f"{info.workflow_run_id}/{info.activity_id}/{what}",
-            kind=EventKind.TASK_STATUS if status else EventKind.TASK_PROGRESS,
+            key=f"{info.workflow_run_id}/{info.activity_id}/items",
+            kind=EventKind.TASK_PROGRESS,
             at=datetime.now(UTC),
             task=call.task,
-            status=status,
             attempt=call.attempt,
             total=total,
-            message=message,
         )
         await self._storage.append_events([event])
 
 
-async def _items(opened: OpenTask) -> Items:
+async def _items(opened: OpenTask, record: TaskRecord) -> Items:
     call, task = opened.call, opened.task
+    is_simple = not opened.is_list and task.verify is None and not task.outputs
     name = task.tool
     assert name is not None
     rows: Sequence[Value] = await opened.rows() if opened.is_list else ()
@@ -132,6 +127,9 @@ async def _items(opened: OpenTask) -> Items:
             return opened.tool_call(name, task.with_, opened.scope, "")
         scope = {**opened.scope, "item": rows[index], "index": index}
         return opened.tool_call(name, task.with_, scope, str(index))
+
+    def events(output: Value) -> list[PlanEvent]:
+        return record.take_end(summarize(output)) if is_simple else record.take()
 
     return Items(
         storage=opened.storage,
@@ -149,6 +147,7 @@ async def _items(opened: OpenTask) -> Items:
         confirmed=call.confirmed,
         tolerant=task.continue_on_error and opened.is_list,
         counts=opened.is_list,
+        events=events,
     )
 
 

@@ -112,7 +112,7 @@ async def _choose(
 
 def _say_what_becomes_of(opened: Session, plan: PlanHandle) -> None:
     if opened.work_ends_with_it:
-        say("the plan stops here and loses nothing")
+        say("the plan stops here; what is done stays done")
         hint(f"`mainstay watch {plan.id}` or `mainstay up` takes it up")
     else:
         say("the plan goes on")

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
@@ -196,13 +197,17 @@ async def _database(settings: Settings) -> Finding:
     try:
         url = read_url(settings.resolved_database_url)
         shown = describe(url)
-        if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        if _is_still_to_be_made(url):
             return Finding("database", Health.OK, f"{shown}: the first plan will make it")
         store = await open_store(settings.resolved_database_url)
         await store.close()
     except MainstayError as error:
         return Finding("database", Health.ERROR, error.message, error.hint)
     return Finding("database", Health.OK, f"{shown}, schema up to date")
+
+
+def _is_still_to_be_made(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
 def _tools(settings: Settings, extra: Sequence[str]) -> Finding:

@@ -58,7 +58,7 @@ def _translate_part(part: str) -> str:
             result += "" if result.endswith("[^/]*") else "[^/]*"
         elif char == "?":
             result += "[^/]"
-        elif char == "[" and (end := part.find("]", position + 1)) > 0:
+        elif char == "[" and (end := _end_of_set(part, position)) > 0:
             result += _translate_set(part[position:end])
             position = end + 1
         else:
@@ -66,12 +66,25 @@ def _translate_part(part: str) -> str:
     return result
 
 
+def _end_of_set(part: str, start: int) -> int:
+    """Return where a set that begins at ``start`` ends, or -1; it never is empty."""
+    return part.find("]", start + (2 if part.startswith("!", start) else 1))
+
+
 def _translate_set(chars: str) -> str:
-    """Turn the inside of ``[...]`` into a regular expression's set; an empty one never matches."""
+    """Turn the inside of ``[...]`` into a regular expression's set."""
     negated = chars.startswith("!")
-    body = re.sub(r"([\\\[\]^&~|])", r"\\\1", chars[1:] if negated else chars)
-    # A range that runs backwards, [z-a], is an error in a regular expression and empty in a glob.
-    body = re.sub(r"(.)-(.)", lambda m: m[0] if m[1] <= m[2] else "", body, flags=re.DOTALL)
+    rest = chars[1:] if negated else chars
+    body = ""
+    while rest:
+        first, dash, last = rest[0], rest[1:2], rest[2:3]
+        if dash == "-" and last:
+            # A range that runs backwards is an error in a regular expression, empty in a glob.
+            body += f"{re.escape(first)}-{re.escape(last)}" if first <= last else ""
+            rest = rest[3:]
+        else:
+            body += re.escape(first)
+            rest = rest[1:]
     if not body:
         return "[^/]" if negated else "(?!)"
     return f"(?!/)[{'^' if negated else ''}{body}]"
