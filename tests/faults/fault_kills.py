@@ -69,7 +69,8 @@ async def kill_once(
 ) -> Outcome:
     """Run the plan, kill something at a random moment of it, and judge what was left.
 
-    The moment is at most ``latest`` seconds after the start. A kill that came too late, because the run had ended, does not count: the plan is run again.
+    The moment is at most ``latest`` seconds after the start. A kill that came too late, because
+    the run had ended, does not count: the plan is run again.
     """
     for attempt in range(5):
         moment = random.uniform(0.02, latest)

@@ -155,6 +155,17 @@ async def running_rig(folder: Path, workers: int = 1) -> AsyncIterator[Rig]:
         await rig.close()
 
 
+def is_free(database: Path) -> bool:
+    """Tell whether nobody is in the middle of a write to an SQLite file now."""
+    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return False
+        connection.execute("ROLLBACK")
+    return True
+
+
 class Ledger:
     """What the tools of one run left behind."""
 
@@ -178,16 +189,6 @@ class Ledger:
     def doubles(self) -> int:
         """How many calls were made again for a key that had been called before."""
         return int(self._rows("SELECT count(*) - count(DISTINCT key) FROM calls")[0][0])
-
-    def is_free(self) -> bool:
-        """Whether nobody is in the middle of a write to it now."""
-        with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as connection:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return False
-            connection.execute("ROLLBACK")
-        return True
 
     def _rows(self, query: str) -> list[tuple[object, ...]]:
         with closing(open_ledger(self.path)) as connection:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from fault_plan import ASKS, effects_plan, expected_names, expected_report
-from fault_rig import Ledger, Rig
+from fault_rig import Ledger, Rig, until
 
 from mainstay.handle import PlanHandle
 from mainstay.schemas.calls import PlanOptions, PlanResult
@@ -56,6 +56,10 @@ class Run:
             raise AssertionError(await self.describe()) from None
         finally:
             self.answering.cancel()
+
+    async def reach(self, effects: int) -> None:
+        """Wait until so many effects have happened."""
+        await until(lambda: len(self.ledger.effects()) >= effects, f"{effects} effects")
 
     async def describe(self) -> str:
         """Say where the run stands and what its workers said, for a test that fails."""

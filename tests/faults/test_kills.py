@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from fault_kills import Victim, kill_once, strike, undisturbed_seconds
 from fault_plan import expected_names
-from fault_rig import running_rig, until
+from fault_rig import running_rig
 from fault_run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ async def test_plan_ends_as_if_nothing_had_been_killed(tmp_path):
             total = len(list(expected_names()))
             marks = sorted(random.sample(range(total // 10, total * 9 // 10), len(victims)))
             for victim, mark in zip(victims, marks, strict=True):
-                await until(lambda mark=mark: len(run.ledger.effects()) >= mark, f"{mark} effects")
+                await run.reach(mark)
                 await strike(rig, victim)
             await run.judge(await run.end())
 

@@ -13,6 +13,7 @@ import pytest_asyncio
 from temporalio.client import Client
 
 from mainstay.client import Mainstay
+from mainstay.connection import ensure_search_attributes
 from mainstay.handle import PlanHandle
 from mainstay.schemas.calls import PlanOptions, PlanResult
 from mainstay.schemas.plan import PlanSpec
@@ -58,6 +59,11 @@ class Stage:
         spec = PlanSpec.model_validate({"name": "p", "tasks": tasks, **plan})
         return await self.mainstay.start(spec, inputs, options=options)
 
+    async def start_named(self, run: str, tasks: dict[str, Any]) -> PlanHandle:
+        spec = PlanSpec.model_validate({"name": "p", "tasks": tasks})
+        # The server is shared by all tests, so ids of their own keep them apart.
+        return await self.mainstay.start(spec, run=run)
+
     async def run(self, tasks: dict[str, Any], **more: Any) -> tuple[PlanHandle, PlanResult]:
         run = await self.start(tasks, **more)
         return run, await self.result(run)
@@ -89,9 +95,17 @@ class Stage:
 
 
 @pytest_asyncio.fixture
-async def stage(temporal_client: Client, tmp_path: Path) -> AsyncIterator[Stage]:
+async def lone_stage(temporal_client: Client, tmp_path: Path) -> AsyncIterator[Stage]:
+    """A stage without a worker."""
     settings = Settings(data_dir=tmp_path / "data", task_queue=f"q-{uuid.uuid4().hex[:8]}")
-    async with running_worker(temporal_client, settings, [PLAN_TOOLS]):
-        store = await open_store(settings.resolved_database_url)
-        async with Mainstay(temporal_client, store, settings) as mainstay:
-            yield Stage(mainstay, tmp_path, settings)
+    await ensure_search_attributes(temporal_client)
+    store = await open_store(settings.resolved_database_url)
+    async with Mainstay(temporal_client, store, settings) as mainstay:
+        yield Stage(mainstay, tmp_path, settings)
+
+
+@pytest_asyncio.fixture
+async def stage(temporal_client: Client, lone_stage: Stage) -> AsyncIterator[Stage]:
+    """A stage with a worker in this process."""
+    async with running_worker(temporal_client, lone_stage.settings, [PLAN_TOOLS]):
+        yield lone_stage

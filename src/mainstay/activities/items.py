@@ -41,7 +41,7 @@ class Items:
         repeatable: whether an item may be begun again after a crash.
         tolerant: whether failed items are kept as errors instead of failing the unit.
         counts: whether the number of items done is put on record.
-        events: returns what is put on record together with some items, given the first one's output.
+        events: what is put on record together with some items, given the first one's output.
     """
 
     storage: Storage
