@@ -10,12 +10,13 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 QUEUE = "bare"
+ACTIVITY = "bare-double"
 SEQUENCE = "bare-sequence"
 PARALLEL = "bare-parallel"
 TIMEOUT = timedelta(minutes=5)
 
 
-@activity.defn
+@activity.defn(name=ACTIVITY)
 async def double(number: int) -> int:
     """The smallest remote activity."""
     return number * 2

@@ -55,7 +55,9 @@ async def measure_up(bench: Bench) -> list[Finding]:
 async def _up_seconds() -> float:
     with scratch_folder() as folder:
         port = find_free_port()
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("TEMPORAL_", "MAINSTAY_"))}
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("TEMPORAL_", "MAINSTAY_"))
+        }
         environment = {**clean, "MAINSTAY_DATA_DIR": str(folder)}
         began = perf_counter()
         words = ["up", "--port", str(port)]

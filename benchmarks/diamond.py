@@ -20,7 +20,7 @@ async def measure(bench: Bench) -> list[Finding]:
         await made.run_bare(bare.PARALLEL, 20)
         for _ in range(bench.rounds):
             ours.append((await made.run(diamond(width)))[0])
-            floor.append(await made.run_bare(bare.PARALLEL, width + 2))
+            floor.append((await made.run_bare(bare.PARALLEL, width + 2))[0])
     if bench.peers is None:
         bench.run_peers()
     peers = bench.peers.diamond_seconds() if bench.peers else {}

@@ -23,8 +23,10 @@ async def measure(bench: Bench) -> list[Finding]:
 
 async def _weigh(made: Rig, what: str, plan: PlanSpec, count: int) -> list[Finding]:
     _, run = await made.run(plan)
-    history = await made.temporal.get_workflow_handle(run).fetch_history()
+    history = await made.history_of(run)
     events, size = len(history.events), sum(event.ByteSize() for event in history.events)
     return [
-        finding(f"history of one {what}", size / count, "bytes", note=f"{events / count:.3g} events")
+        finding(
+            f"history of one {what}", size / count, "bytes", note=f"{events / count:.3g} events"
+        )
     ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 
 from benchmarks import bare
 from mainstay import Mainstay
@@ -50,12 +50,16 @@ class Rig:
             raise RuntimeError(f"{handle.id} {result.status}: {result.failure}")
         return took, handle.id
 
-    async def run_bare(self, workflow: str, size: int) -> float:
-        """Run a workflow of :mod:`benchmarks.bare`; return how many seconds that took."""
+    async def run_bare(self, workflow: str, size: int) -> tuple[float, str]:
+        """Run a workflow of :mod:`benchmarks.bare`; return the seconds it took, and its id."""
         began = perf_counter()
         name = f"{workflow}-{began}"
         await self.temporal.execute_workflow(workflow, size, id=name, task_queue=bare.QUEUE)
-        return perf_counter() - began
+        return perf_counter() - began, name
+
+    async def history_of(self, workflow_id: str) -> WorkflowHistory:
+        """Return what Temporal keeps of a workflow."""
+        return await self.temporal.get_workflow_handle(workflow_id).fetch_history()
 
 
 @asynccontextmanager

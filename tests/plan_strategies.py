@@ -64,6 +64,8 @@ _ITEMS = st.lists(st.integers(0, 99) | _WORDS, min_size=1, max_size=4)
 
 Document = dict[str, Any]
 
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 
 @st.composite
 def valid_plans(draw: st.DrawFn, depth: int = 1) -> Document:
@@ -234,4 +236,4 @@ def _places(value: Any) -> Any:
 
 def as_yaml(document: Any) -> str:
     """Write a document as a person would, with its keys in their order."""
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    return str(yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True))

@@ -112,7 +112,7 @@ class Mainstay:
                 "; ".join(problem.message for problem in problems), hint=problems[0].hint
             )
         plan_id = make_plan_id(plan.name, run or uuid.uuid4().hex[:8])
-        body = plan.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+        body = plan.model_dump_json(by_alias=True, exclude_unset=True).encode()
         request = PlanRequest(
             plan_id=plan_id,
             name=plan.name,

@@ -125,8 +125,14 @@ def test_error_of_ours_is_told_with_its_hint_and_its_exit_code(raising, capsys, 
     assert told.out == ""
 
 
-def test_interrupt_ends_with_what_a_shell_expects(raising):
+def test_interrupt_ends_with_what_a_shell_expects(raising, monkeypatch):
     raising(KeyboardInterrupt())
+    assert execute([]) == 130
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "build_app", interrupted)
     assert execute([]) == 130
 
 

@@ -174,9 +174,7 @@ class World:
         state = self.state
         assert state.in_flight == len(self.flying) == sum(len(t.flying) for t in state.tasks)
         assert state.in_flight <= self.outline.max_parallel
-        assert state.remaining == sum(
-            task.status not in OVER for task in state.tasks
-        )
+        assert state.remaining == sum(task.status not in OVER for task in state.tasks)
         for task, outline in zip(state.tasks, self.outline.tasks, strict=True):
             assert outline.max_parallel is None or len(task.flying) <= outline.max_parallel
             assert task.status not in TASK_ENDS or not (task.flying or task.backing_off)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import nodes
 
-from mainstay.decisions import expressions
+from mainstay.decisions import budget, expressions
 from mainstay.decisions.budget import MAX_TEXT_CHARS, Budget, ExpressionFault
 from mainstay.decisions.expressions import (
     check,
@@ -366,12 +366,37 @@ BOMBS = [
 ]
 
 
-@pytest.mark.parametrize("expression", BOMBS, ids=lambda text: text[:40])
-def test_no_expression_costs_much(expression: str) -> None:
+COSTLIEST = [
+    "([range(1000)] * 1000) | map('map', 'string')",
+    f"{NESTED} == {NESTED}",
+    "rows" + " | sort(attribute='b')" * 30,
+    "(text[:8000000] ~ 'a') | upper" + " | lower | upper" * 40,
+    "fromJSON('[' ~ '1,' * 4000000 ~ '1]')",
+]
+
+
+def refuse_within_seconds(expression: str) -> None:
     started = perf_counter()
     with pytest.raises(InvalidInput):
         evaluate(expression, BIG)
     assert perf_counter() - started < 5, "about half a second at most on a quiet machine"
+
+
+@pytest.mark.parametrize("expression", BOMBS, ids=lambda text: text[:40])
+def test_no_bomb_goes_off(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "MAX_STEPS", 100_000)  # refused for the same reason, only sooner
+    refuse_within_seconds(expression)
+
+
+@pytest.mark.parametrize("expression", COSTLIEST, ids=lambda text: text[:40])
+def test_no_expression_costs_much(expression: str) -> None:
+    refuse_within_seconds(expression)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("expression", BOMBS, ids=lambda text: text[:40])
+def test_no_bomb_costs_much(expression: str) -> None:
+    refuse_within_seconds(expression)
 
 
 def test_a_rendered_text_is_bounded_as_a_whole() -> None:

@@ -41,7 +41,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     }
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(graphs())
 def test_levels_are_those_of_the_reference(needs: Graph) -> None:
     expected = reference_levels(needs)
@@ -52,7 +52,7 @@ def test_levels_are_those_of_the_reference(needs: Graph) -> None:
         assert levels(needs) == expected
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(graphs())
 def test_a_cycle_is_found_exactly_when_there_is_one_and_it_is_one(needs: Graph) -> None:
     cycle = find_cycle(needs)

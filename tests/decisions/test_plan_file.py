@@ -189,7 +189,7 @@ plain_data = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(st.dictionaries(st.text(max_size=6), plain_data, max_size=4))
 def test_any_json_is_read_as_what_it_is(data: dict[str, Any]) -> None:
     text = json.dumps(data)

@@ -270,11 +270,11 @@ def test_a_plan_made_in_python_is_checked_without_places() -> None:
     assert str(problems[0]).startswith("tasks.")
 
 
-def test_a_plan_of_ten_thousand_wrong_tasks_is_told_quickly() -> None:
+def test_a_plan_of_a_thousand_wrong_tasks_is_told_in_full() -> None:
     text = "name: big\ntasks:\n" + "".join(
-        f"  t{i}: {{tool: nope{i}, needs: [q{i}], if: needs.z{i}.result}}\n" for i in range(3_000)
+        f"  t{i}: {{tool: nope{i}, needs: [q{i}], if: needs.z{i}.result}}\n" for i in range(1_000)
     )
-    assert len(check(text).problems) == 9_000
+    assert len(check(text).problems) == 3_000
 
 
 def test_a_problem_is_written_as_compilers_write_it() -> None:

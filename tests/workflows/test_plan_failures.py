@@ -8,13 +8,14 @@ import sys
 from datetime import timedelta
 
 import pytest
-from conftest import PLAN_TOOLS
+from plan_stage import PLAN_TOOLS
 
 from mainstay.schemas.calls import PlanOptions
 from mainstay.schemas.run import FailureKind, PlanStatus, TaskStatus
 
 WORKER = """
 import asyncio, sys
+from pathlib import Path
 from mainstay.connection import connect
 from mainstay.settings import Settings
 from mainstay.worker import running_worker
@@ -188,7 +189,7 @@ async def test_killed_worker_makes_unknown_only_what_must_not_be_repeated(
     stage, log, opened = lone_stage, lone_stage.file("log"), lone_stage.file("opened")
     more = {"hangs": True} if tool == "test.once" else {"opened": opened}
     options = PlanOptions(heartbeat_timeout=timedelta(seconds=2))
-    async with worker_process(temporal_server.address, stage) as first:
+    async with WorkerProcess(temporal_server.address, stage) as first:
         run = await stage.start(
             {"a": {"tool": tool, "with": {"path": log, **more}}}, options=options
         )
@@ -196,7 +197,7 @@ async def test_killed_worker_makes_unknown_only_what_must_not_be_repeated(
         first.kill()
         await first.wait()
     stage.folder.joinpath("opened").touch()
-    async with worker_process(temporal_server.address, stage):
+    async with WorkerProcess(temporal_server.address, stage):
         await stage.until_status(run, "a", ends)
         if ends is TaskStatus.UNKNOWN:
             assert len(stage.lines("log")) == 1
@@ -204,7 +205,7 @@ async def test_killed_worker_makes_unknown_only_what_must_not_be_repeated(
         assert (await stage.result(run)).status is PlanStatus.SUCCEEDED
 
 
-class worker_process:  # noqa: N801
+class WorkerProcess:
     """A worker in a process of its own, killed at the end if it still lives."""
 
     def __init__(self, address, stage):

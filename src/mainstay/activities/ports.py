@@ -29,7 +29,8 @@ class Outputs(Protocol):
     async def save_chunk(self, chunk: OutputChunk, events: Sequence[PlanEvent] = ()) -> None:
         """Store a chunk and append events, in one transaction.
 
-        A no-op for a chunk whose (plan, task, round, start) is known, and for known events.
+        Items that are kept already stay as they are and are not counted again. A no-op for known
+        events.
         """
 
     async def load_chunks(

@@ -50,7 +50,7 @@ async def follow(opened: Session, plan: PlanHandle, show: Show, *asides: Work) -
     """
     ending = asyncio.create_task(_ending(plan))
     tasks: list[asyncio.Task[Any]] = [ending]  # Any: tasks of several results
-    tasks += [asyncio.create_task(_server_end(opened)), *map(asyncio.create_task, asides)]
+    tasks += [asyncio.create_task(_server_end(opened, plan)), *map(asyncio.create_task, asides)]
     try:
         with catching() as interrupts:
             while (number := await _watch(opened, plan, show, tasks, interrupts)) is not None:
@@ -135,10 +135,11 @@ async def _ending(plan: PlanHandle) -> PlanResult:
         )
 
 
-async def _server_end(opened: Session) -> None:
+async def _server_end(opened: Session, plan: PlanHandle) -> None:
+    """Wait for the end of our own server; for nothing where it is another's."""
     if opened.server is not None:
         end = await opened.server.wait_ended()
-        raise Unavailable(end.reason, hint="nothing is lost: the same command takes the plan up")
+        raise Unavailable(end.reason, hint=f"`mainstay watch {plan.id}` takes the plan up")
 
 
 async def _stop(*tasks: asyncio.Task[Any]) -> None:  # Any: as above

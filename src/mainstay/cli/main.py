@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import import_module, util
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
@@ -53,9 +53,7 @@ def build_app() -> typer.Typer:
     )
     app.callback()(_options)
     for name in COMMANDS:
-        # Two people add commands at once: what is not there yet is left out.
-        if util.find_spec(f"mainstay.cli.{name}") is not None:
-            import_module(f"mainstay.cli.{name}").register(app)
+        import_module(f"mainstay.cli.{name}").register(app)
     order = {panel: place for place, panel in enumerate(PANELS)}
     app.registered_commands.sort(key=lambda command: order.get(str(command.rich_help_panel), 99))
     return app

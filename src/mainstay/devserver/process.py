@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -27,12 +27,20 @@ class ChildProcess:
     because the kernel ties "die with the parent" to the thread that forked.
     """
 
-    def __init__(self, command: Sequence[str], log: IO[bytes], keep_open: Sequence[int]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        log: IO[bytes],
+        keep_open: Sequence[int],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.pid = 0
         self.exit_code: int | None = None
         self._command = [sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), *command]
         self._log = log
         self._keep_open = tuple(keep_open)
+        kept = {key: value for key, value in os.environ.items() if key in _KEPT}
+        self._environment = {**kept, **(environment or {})}
         self._started = threading.Event()
         self._error: OSError | None = None
         self._loop = asyncio.get_running_loop()
@@ -83,7 +91,7 @@ class ChildProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
-                env={key: value for key, value in os.environ.items() if key in _KEPT},
+                env=self._environment,
                 pass_fds=self._keep_open,
                 start_new_session=True,
             )

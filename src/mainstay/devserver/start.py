@@ -16,7 +16,7 @@ from temporalio.service import ConnectConfig, RPCError, ServiceClient
 
 from mainstay.devserver.binary import find_binary
 from mainstay.devserver.lock import DatabaseLock, LiveServer, take_lock
-from mainstay.devserver.options import Durability, ServerOptions
+from mainstay.devserver.options import Durability, ServerOptions, server_environment
 from mainstay.devserver.output import ServerLog
 from mainstay.devserver.ports import find_free_port, is_free, port_taken, require_free
 from mainstay.devserver.process import ChildProcess
@@ -123,7 +123,8 @@ async def _start(wish: _Wish, log: ServerLog, lock: DatabaseLock | None) -> DevS
 async def _start_once(
     options: ServerOptions, log: ServerLog, lock: DatabaseLock | None
 ) -> ChildProcess:
-    child = ChildProcess(options.command(), log.file, [lock.descriptor] if lock else [])
+    keep_open = [lock.descriptor] if lock else []
+    child = ChildProcess(options.command(), log.file, keep_open, server_environment())
     try:
         await child.start()
         await _wait_ready(options, child, log)

@@ -24,6 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mainstay.decisions.projection import apply, apply_to_plan, done_change
 from mainstay.schemas.records import EventKind, PlanEvent, PlanRow, TaskRow
 from mainstay.storage import tables
+from mainstay.storage.outputs import NewChunk, save_chunks
 from mainstay.storage.queries import PLAN_COLUMNS, TASK_COLUMNS, plan_events_of
 from mainstay.storage.rows import (
     Values,
@@ -49,19 +50,21 @@ class Changes:
     documents: tuple[Values, ...] = ()
     plans: tuple[PlanRow, ...] = ()
     tasks: tuple[TaskRow, ...] = ()
-    chunks: tuple[Values, ...] = ()
+    chunks: tuple[NewChunk, ...] = ()
     events: tuple[PlanEvent, ...] = ()
 
     @property
     def plan_ids(self) -> Iterator[str]:
         """The plans whose locks it needs."""
         yield from (plan.plan_id for plan in self.plans)
+        yield from (chunk.row["plan_id"] for chunk in self.chunks)
         yield from (event.plan_id for event in self.events)
 
     @property
     def weight(self) -> int:
         """About how many bytes it writes."""
-        bodies = sum(len(row["body"]) for row in chain(self.documents, self.chunks))
+        rows = chain(self.documents, (chunk.row for chunk in self.chunks))
+        bodies = sum(len(row["body"]) for row in rows)
         return bodies + 500 * (len(self.tasks) + len(self.events) + 1)
 
     def __call__(self, connection: Connection) -> None:
@@ -119,10 +122,11 @@ def apply_changes(connection: Connection, changes: Changes) -> None:
         connection.execute(insert_new(connection, tables.documents), list(changes.documents))
     if changes.plans:
         _create_plans(connection, changes.plans, changes.tasks)
+    events: Sequence[PlanEvent] = changes.events
     if changes.chunks:
-        connection.execute(insert_new(connection, tables.task_outputs), list(changes.chunks))
-    if changes.events:
-        _project(connection, _insert_events(connection, changes.events))
+        events = save_chunks(connection, changes.chunks, events)
+    if events:
+        _project(connection, _insert_events(connection, events))
 
 
 def write_plan(

@@ -19,8 +19,8 @@ from mainstay.storage.columns import utc_now
 from mainstay.storage.connection import Durability, make_folder, open_engine, read_url
 from mainstay.storage.failures import translate
 from mainstay.storage.migrate import migrate_engine
+from mainstay.storage.outputs import new_chunk
 from mainstay.storage.rows import (
-    chunk_values,
     exact,
     new_task_values,
     plan_values,
@@ -94,9 +94,11 @@ class Store:
     async def save_chunk(self, chunk: OutputChunk, events: Sequence[PlanEvent] = ()) -> None:
         """Store a chunk and append events, in one transaction.
 
-        A no-op for a chunk whose (plan, task, round, start) is known, and for known events.
+        Items that are kept already stay as they are and are not counted again. A no-op for known
+        events.
         """
-        await self._change(Changes(chunks=(chunk_values(chunk),), events=storable(events)))
+        told = storable(events)
+        await self._change(Changes(chunks=(new_chunk(chunk, told),), events=told))
 
     async def load_chunks(
         self, plan_id: str, task: str, round_: int, start: int = 0, stop: int | None = None

@@ -1,0 +1,143 @@
+"""Large plans and large values: history stays short, small, and answers quickly."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from plan_stage import until
+
+from mainstay.schemas.calls import PlanOptions
+from mainstay.schemas.errors import NotFound
+from mainstay.schemas.run import PlanStatus, TaskStatus
+
+SHORT = PlanOptions(rollover_events=100)
+ECHO = {"tool": "test.echo", "with": {"value": "${{ plan.name }}"}}
+
+
+async def histories(stage, run):
+    """The histories of all runs of a plan, the first one first."""
+    client = stage.mainstay.temporal
+    found = []
+    run_id = (await client.get_workflow_handle(run.id).describe()).run_id
+    while run_id:
+        history = await client.get_workflow_handle(run.id, run_id=run_id).fetch_history()
+        found.insert(0, history)
+        started = history.events[0].workflow_execution_started_event_attributes
+        run_id = started.continued_execution_run_id
+    return found
+
+
+def bytes_of(found) -> int:
+    return sum(event.ByteSize() for history in found for event in history.events)
+
+
+async def test_long_plan_continues_as_new_and_does_everything_once(stage):
+    log = stage.file("log")
+    note = {"tool": "test.note", "with": {"path": log}}
+    run = await stage.start({f"t{n}": note for n in range(300)}, options=SHORT)
+    assert (await stage.result(run)).status is PlanStatus.SUCCEEDED
+    assert sorted(stage.lines("log")) == sorted(f"{run.id}/t{n}/0" for n in range(300))
+    found = await histories(stage, run)
+    assert len(found) > 3
+    assert max(len(history.events) for history in found) < 400
+    assert set((await stage.statuses(run)).values()) == {TaskStatus.SUCCEEDED}
+
+
+async def test_list_goes_on_in_a_new_run_and_counts_right(stage):
+    each = {"for_each": "${{ range(300) }}", "tool": "test.echo", "with": {"value": "${{ item }}"}}
+    run = await stage.start(
+        {"each": each}, options=SHORT, outputs={"sum": "${{ needs.each.outputs | sum }}"}
+    )
+    assert (await stage.result(run)).status is PlanStatus.SUCCEEDED
+    assert await run.outputs() == {"sum": 300 * 299 / 2}
+    assert len(await histories(stage, run)) > 1
+    [row] = await run.tasks()
+    assert (row.items_total, row.items_done) == (300, 300)
+
+
+async def test_updates_right_after_a_new_run_are_quick_even_when_one_was_refused(stage):
+    tasks = {f"t{n}": ECHO for n in range(100)}
+    run = await stage.start({**tasks, "ask": {"approval": "?"}}, options=SHORT)
+    client = stage.mainstay.temporal
+    first = (await client.get_workflow_handle(run.id).describe()).run_id
+
+    async def is_continued():
+        description = await client.get_workflow_handle(run.id).describe()
+        return description.run_id != first
+
+    await until(is_continued)
+    with pytest.raises(NotFound):
+        await run.answer("nobody", True)
+    await stage.until_status(run, "ask", TaskStatus.ASKING)
+    began = time.monotonic()
+    assert await run.answer("ask", True) == "ask: approved"
+    assert time.monotonic() - began < 3
+    assert (await stage.result(run)).status is PlanStatus.SUCCEEDED
+
+
+async def test_ten_thousand_items_need_little_history(stage):
+    each = {
+        "for_each": "${{ range(10000) }}",
+        "batch": 500,
+        "tool": "test.echo",
+        "with": {"value": "${{ item }}"},
+    }
+    run = await stage.succeed({"each": each}, outputs={"sum": "${{ needs.each.outputs | sum }}"})
+    assert await run.outputs() == {"sum": 10_000 * 9_999 / 2}
+    [history] = await histories(stage, run)
+    assert len(history.events) < 200
+    assert bytes_of([history]) < 100_000
+
+
+async def test_two_thousand_tasks(stage):
+    await run_many(stage, 2_000)
+
+
+@pytest.mark.deep
+async def test_ten_thousand_tasks(stage):
+    await run_many(stage, 10_000)
+
+
+async def run_many(stage, count: int) -> None:
+    tasks = {f"t{n}": {**ECHO, "needs": [f"t{n // 10}"] if n else []} for n in range(count)}
+    last = {"needs": list(tasks), "if": "always()", "tool": "test.echo", "with": {"value": "end"}}
+    run = await stage.start({**tasks, "last": last}, max_parallel=50)
+    async with asyncio.timeout(30 + count / 10):
+        result = await run.result()
+    assert result.status is PlanStatus.SUCCEEDED
+    assert result.counts == {TaskStatus.SUCCEEDED: count + 1}
+    found = await histories(stage, run)
+    assert max(len(history.events) for history in found) < 5_000
+    assert bytes_of(found) < count * 3_000
+
+
+async def test_large_outputs_stay_out_of_history(stage):
+    size = 20_000_000
+    run = await stage.succeed(
+        {
+            "big": {"tool": "test.big", "with": {"size": size}},
+            "length": {
+                "needs": "big",
+                "tool": "test.echo",
+                "with": {"value": "${{ needs.big.outputs | length }}"},
+            },
+        }
+    )
+    assert await run.output_of("length") == size
+    assert bytes_of(await histories(stage, run)) < 20_000
+
+
+async def test_hundreds_of_failed_needs_are_told_in_few_bytes(stage):
+    broken = {"path": stage.file("log"), "mended": stage.file("never"), "text": "x" * 200}
+    tasks = {f"t{n}": {"tool": "test.broken", "with": broken} for n in range(300)}
+    last = {
+        "needs": list(tasks),
+        "if": "always()",
+        "tool": "test.echo",
+        "with": {"value": "${{ needs.values() | map(attribute='result') | unique | list }}"},
+    }
+    run, result = await stage.run({**tasks, "last": last}, max_parallel=50)
+    assert result.status is PlanStatus.FAILED
+    assert await run.output_of("last") == ["failure"]
