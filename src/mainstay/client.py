@@ -31,7 +31,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from mainstay.activities.plans import times_ended
 from mainstay.connection import connect
-from mainstay.decisions.plan_inputs import check_inputs
+from mainstay.decisions.plan_files.plan_inputs import check_inputs
 from mainstay.handle import PlanHandle
 from mainstay.schemas.calls import PlanOptions, PlanRequest
 from mainstay.schemas.errors import InvalidInput, NotFound, Refused

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mainstay.decisions.plan_file import read_plan
-from mainstay.decisions.problems import Problem
-from mainstay.decisions.validation import Validation, validate
+from mainstay.decisions.plan_files.plan_file import read_plan
+from mainstay.decisions.plan_files.problems import Problem
+from mainstay.decisions.plan_files.validation import Validation, validate
 from mainstay.schemas.errors import InvalidInput, NotFound
 from mainstay.schemas.limits import MAX_PLAN_FILE_BYTES
 from mainstay.schemas.plan import PlanSpec

@@ -10,7 +10,7 @@ import yaml
 
 from mainstay.cli.main import execute
 from mainstay.cli.plan_schema import plan_schema
-from mainstay.decisions.plan_file import read_plan
+from mainstay.decisions.plan_files.plan_file import read_plan
 from mainstay.schemas.plan import PlanSpec, TaskSpec
 
 GOOD = """\

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 from plan_script import TRANSIENT, Script, each, question, task
 
@@ -105,11 +103,17 @@ def test_sub_plan_is_prepared_and_gathered_like_a_list():
 
 def test_units_that_backed_off_come_before_new_ones():
     plan = Script(each("a", max_parallel=2)).start().prepared("a", items=5)
-    plan.fail("a", TRANSIENT, start=0)
-    assert plan.work == ["a 2..2"]
-    plan.now += timedelta(seconds=5)
-    plan.wait(0)
-    assert plan.done("a", 1).work == ["a 0..0"]
+    assert plan.fail("a", TRANSIENT, start=0).work == []
+    assert plan.done("a", 1).work == ["a 2..2", "a 3..3"]
+    assert plan.wait(5).work == []
+    assert plan.done("a", 3).work == ["a 0..0"]
+
+
+def test_place_of_a_unit_that_backs_off_stays_empty_until_another_comes_back_well():
+    plan = Script(each("a", max_parallel=2)).start().prepared("a", items=5)
+    assert plan.fail("a", TRANSIENT, start=0).fail("a", TRANSIENT, start=1).work == []
+    assert plan.wait(1).work == ["a 0..0", "a 1..1"]
+    assert plan.done("a", 0).work == ["a 2..2"]
 
 
 def test_nothing_new_of_a_task_after_a_failure_for_good():
@@ -131,13 +135,10 @@ def test_unit_that_backs_off_does_not_come_back_after_a_failure_for_good():
 def test_no_new_units_while_very_many_back_off(monkeypatch):
     monkeypatch.setattr(dispatch, "MAX_BACKING_OFF", 2)
     plan = Script(each("a", max_parallel=2)).start().prepared("a", items=9)
-    plan.fail("a", TRANSIENT, start=0).fail("a", TRANSIENT, start=1)
-    assert plan.work == []
-    assert plan["a"].next_item == 3
-    plan.done("a", 2)
-    assert plan.work == []
+    plan.done("a", 0).fail("a", TRANSIENT, start=1).done("a", 2).fail("a", TRANSIENT, start=3)
+    assert plan.done("a", 4).work == []
     assert plan["a"].status == "waiting"
-    assert plan.wait(60).work == ["a 0..0", "a 1..1"]
+    assert plan.wait(60).work == ["a 1..1", "a 3..3"]
 
 
 def test_task_that_waits_for_a_place_but_has_nothing_left_is_passed_over():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from documentation import PAGES, blocks_of, tools_of
-from mainstay.decisions.plan_file import read_plan
-from mainstay.decisions.validation import validate
+from mainstay.decisions.plan_files.plan_file import read_plan
+from mainstay.decisions.plan_files.validation import validate
 from mainstay.schemas.tools import ToolSpec
 from mainstay.tools.catalogue import load_catalogue
 

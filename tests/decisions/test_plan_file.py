@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainstay.decisions.plan_file import MAX_DEPTH, read_plan, resolve
+from mainstay.decisions.plan_files.plan_file import MAX_DEPTH, read_plan, resolve
 from mainstay.schemas.limits import MAX_PLAN_FILE_BYTES
 
 PLAN = """\

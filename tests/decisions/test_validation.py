@@ -9,13 +9,18 @@ from broken_plan_table import BROKEN, plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mainstay.decisions import plan_structure
-from mainstay.decisions.plan_file import read_plan
-from mainstay.decisions.plan_inputs import check_inputs, coerce_text
-from mainstay.decisions.plan_words import describe as describe_misfit
-from mainstay.decisions.plan_words import explain_unknown_key
-from mainstay.decisions.problems import Findings, Problem, Severity, format_path
-from mainstay.decisions.validation import MAX_TOTAL_TASKS, Validation, validate, validate_spec
+from mainstay.decisions.plan_files import plan_structure
+from mainstay.decisions.plan_files.plan_file import read_plan
+from mainstay.decisions.plan_files.plan_inputs import check_inputs, coerce_text
+from mainstay.decisions.plan_files.plan_words import describe as describe_misfit
+from mainstay.decisions.plan_files.plan_words import explain_unknown_key
+from mainstay.decisions.plan_files.problems import Findings, Problem, Severity, format_path
+from mainstay.decisions.plan_files.validation import (
+    MAX_TOTAL_TASKS,
+    Validation,
+    validate,
+    validate_spec,
+)
 from mainstay.schemas.errors import InvalidInput
 from mainstay.schemas.plan import ActionSpec, InputSpec, InputType, PlanSpec, TaskSpec
 from mainstay.schemas.tools import ToolSpec

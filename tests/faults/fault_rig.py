@@ -93,11 +93,12 @@ class WorkerProcess:
 class Rig:
     """One server at a time, any number of workers, and a client that outlives them all."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Path | None = None) -> None:
         self.folder = folder
+        self.database = store or folder / "mainstay.db"
         self.port = find_free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.settings = Settings(data_dir=folder)
+        self.settings = Settings(data_dir=folder, database_url=f"sqlite:///{self.database}")
         self.workers: list[WorkerProcess] = []
         self.server: DevServer | None = None
         self.mainstay: Mainstay
@@ -123,6 +124,7 @@ class Rig:
             "TEMPORAL_CONFIG_FILE": os.devnull,
             "TEMPORAL_ADDRESS": self.address,
             "MAINSTAY_DATA_DIR": str(self.folder),
+            "MAINSTAY_DATABASE_URL": self.settings.database_url,
             "MAINSTAY_HEARTBEAT_TIMEOUT": "2",
             **settings,
         }
@@ -139,10 +141,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def running_rig(folder: Path, workers: int = 1) -> AsyncIterator[Rig]:
-    """Run a server with some workers that are ready."""
+async def running_rig(
+    folder: Path, workers: int = 1, store: Path | None = None
+) -> AsyncIterator[Rig]:
+    """Run a server with some workers that are ready; ``store`` is Mainstay's own database."""
     folder.mkdir(parents=True, exist_ok=True)
-    rig = Rig(folder)
+    rig = Rig(folder, store)
     try:
         await rig.start_server()
         for _ in range(workers):

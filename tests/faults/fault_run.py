@@ -7,6 +7,7 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from fault_plan import ASKS, effects_plan, expected_names, expected_report
 from fault_rig import Ledger, Rig, until
@@ -31,18 +32,22 @@ class Run:
     rig: Rig
     handle: PlanHandle
     ledger: Ledger
+    written: Path
     answering: asyncio.Task[None]
 
     @classmethod
-    async def start(cls, rig: Rig, name: str, seconds: float = 0.05) -> Run:
+    async def start(
+        cls, rig: Rig, name: str, seconds: float = 0.05, report: Path | None = None
+    ) -> Run:
         """Start the plan; each of its effects takes ``seconds``."""
         folder = rig.folder / name
         folder.mkdir()
         ledger = Ledger(folder / "ledger.db")
-        inputs = {"ledger": str(ledger.path), "report": str(folder / "report.md")}
+        written = report or folder / "report.md"
+        inputs = {"ledger": str(ledger.path), "report": str(written)}
         options = PlanOptions(heartbeat_timeout=HEARTBEAT)
         handle = await rig.mainstay.start(effects_plan(seconds), inputs, run=name, options=options)
-        return cls(rig, handle, ledger, asyncio.create_task(_approve(handle)))
+        return cls(rig, handle, ledger, written, asyncio.create_task(approve(handle)))
 
     async def end(self) -> PlanResult:
         """Wait for the end, however often the server goes away meanwhile."""
@@ -73,7 +78,7 @@ class Run:
     @property
     def report(self) -> bytes:
         """The report it wrote."""
-        return (self.ledger.path.parent / "report.md").read_bytes()
+        return self.written.read_bytes()
 
     async def has_ended(self) -> bool:
         """Whether it is on record that it ended."""
@@ -111,7 +116,7 @@ class Run:
         assert len({event.key for event in events}) == len(events)
 
 
-async def _approve(handle: PlanHandle) -> None:
+async def approve(handle: PlanHandle) -> None:
     """Say yes as soon as the plan asks, and again when the yes may have been lost."""
     while True:
         # Refused until it asks; unavailable while something is dead.

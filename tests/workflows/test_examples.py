@@ -17,8 +17,8 @@ from temporalio.client import Client
 
 from documentation import PAGES, blocks_of, tools_of
 from mainstay.client import Mainstay
-from mainstay.decisions.plan_file import read_plan
-from mainstay.decisions.validation import validate
+from mainstay.decisions.plan_files.plan_file import read_plan
+from mainstay.decisions.plan_files.validation import validate
 from mainstay.handle import PlanHandle
 from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.run import PlanStatus, TaskStatus

@@ -16,7 +16,7 @@ from mainstay.activities.scope import Reader, plain_scope, view_need
 from mainstay.decisions.expressions import inspect, render
 from mainstay.decisions.needs import need_state
 from mainstay.decisions.outline import compile_outline, page
-from mainstay.decisions.plan_inputs import check_inputs
+from mainstay.decisions.plan_files.plan_inputs import check_inputs
 from mainstay.schemas import names
 from mainstay.schemas.calls import (
     FinishCall,

@@ -17,7 +17,7 @@ from mainstay.cli.printing import print_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mainstay.decisions.problems import Problem
+    from mainstay.decisions.plan_files.problems import Problem
     from mainstay.schemas.tools import ToolSpec
 
 app = typer.Typer(help="Check, draw and describe plan files.", no_args_is_help=True)
@@ -37,7 +37,7 @@ MermaidOption = Annotated[bool, option("--mermaid", help="Draw a Mermaid flow ch
 @app.command()
 def validate(files: FilesArgument, tools: ToolsOption = None, as_json: JsonOption = False) -> None:
     """Show everything that is wrong with plan files, with line and column. Exit code 3 if wrong."""
-    from mainstay.decisions.problems import is_fatal
+    from mainstay.decisions.plan_files.problems import is_fatal
     from mainstay.plan_source import load_plan
 
     specs = tool_specs(tools)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mainstay.decisions.plan_file import read_plan
-from mainstay.decisions.plan_inputs import check_inputs, coerce_text
+from mainstay.decisions.plan_files.plan_file import read_plan
+from mainstay.decisions.plan_files.plan_inputs import check_inputs, coerce_text
 from mainstay.decisions.suggestions import did_you_mean
 from mainstay.plan_source import require_plan
 from mainstay.schemas.errors import InvalidInput, NotFound

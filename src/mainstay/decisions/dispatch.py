@@ -9,8 +9,10 @@ Rules:
        items, then looks at its whole output if it must. Asking takes no place.
     5. The items of a ``for_each`` are handed out in order, ``batch`` at a time. Units that backed
        off long enough come before new ones.
-    6. After a unit failed for good, no further ones of its task are handed out. While a thousand
-       back off, no new ones are.
+    6. After a unit failed for good, no further ones of its task are handed out.
+    7. The place of a unit that backs off stays empty until another one of its task comes back well
+       or the back-off is over, so that a service that is down is not asked for all the rest.
+       While a thousand units back off, no new ones are begun at all.
 """
 
 from __future__ import annotations

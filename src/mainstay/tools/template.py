@@ -1,8 +1,8 @@
 """Whole Jinja2 templates within the limits of plan expressions.
 
 An expression in a template is checked, rewritten and charged exactly as one in a plan
-(:mod:`mainstay.decisions.sandbox`). The statements around it are if, for and set: a loop pays
-for all its turns when it begins, and what is printed is paid for as text.
+(:mod:`mainstay.decisions.expressions.sandbox`). The statements around it are if, for and set:
+a loop pays for all its turns when it begins, and what is printed is paid for as text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jinja2.parser import Parser
 from jinja2.runtime import Context, LoopContext
 from jinja2.utils import pass_context
 
-from mainstay.decisions.budget import (
+from mainstay.decisions.expressions.budget import (
     CHARS_PER_STEP,
     MAX_TEXT_CHARS,
     Budget,
@@ -25,7 +25,13 @@ from mainstay.decisions.budget import (
     as_text,
     kind_of,
 )
-from mainstay.decisions.sandbox import BUDGET, ENVIRONMENT, FUNCTIONS, PlanEnvironment, secure
+from mainstay.decisions.expressions.sandbox import (
+    BUDGET,
+    ENVIRONMENT,
+    FUNCTIONS,
+    PlanEnvironment,
+    secure,
+)
 from mainstay.decisions.suggestions import did_you_mean
 from mainstay.schemas.errors import InvalidInput, MainstayError
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mainstay.decisions.budget import kind_of
 from mainstay.decisions.expressions import START, is_expression
-from mainstay.decisions.problems import Path
+from mainstay.decisions.expressions.budget import kind_of
+from mainstay.decisions.plan_files.problems import Path
 from mainstay.decisions.suggestions import did_you_mean
 from mainstay.schemas.errors import InvalidInput
 

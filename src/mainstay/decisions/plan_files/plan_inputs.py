@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from mainstay.decisions.budget import kind_of
-from mainstay.decisions.problems import Findings, Path, Problem
+from mainstay.decisions.expressions.budget import kind_of
+from mainstay.decisions.plan_files.problems import Findings, Path, Problem
 from mainstay.schemas.errors import InvalidInput
 from mainstay.schemas.plan import InputSpec, InputType, PlanSpec
 

@@ -10,7 +10,7 @@ import math
 from typing import Any
 from urllib.parse import quote
 
-from mainstay.decisions.budget import (
+from mainstay.decisions.expressions.budget import (
     Budget,
     ExpressionFault,
     Operation,

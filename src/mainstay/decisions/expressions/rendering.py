@@ -7,7 +7,7 @@ Rules:
     3. ``$${{`` stands for ``${{`` itself.
     4. What is not there is an error, unless ``default`` or ``is defined`` asks.
 
-Inside stands Jinja2's expression syntax, within the limits of :mod:`mainstay.decisions.sandbox`.
+Inside stands Jinja2's expression syntax, within the limits of :mod:`.sandbox`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,26 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
-from mainstay.decisions.budget import (
+from mainstay.decisions.expressions.budget import (
     MAX_TEXT_CHARS,
     Budget,
     ExpressionFault,
     as_text,
     reject,
 )
-from mainstay.decisions.condition_operations import FILTERS
-from mainstay.decisions.references import NO_REFERENCES, References, collect, is_plain_path
-from mainstay.decisions.sandbox import FUNCTIONS, MAX_EXPRESSION_CHARS, compile_program, parse
+from mainstay.decisions.expressions.condition_operations import FILTERS
+from mainstay.decisions.expressions.references import (
+    NO_REFERENCES,
+    References,
+    collect,
+    is_plain_path,
+)
+from mainstay.decisions.expressions.sandbox import (
+    FUNCTIONS,
+    MAX_EXPRESSION_CHARS,
+    compile_program,
+    parse,
+)
 from mainstay.decisions.suggestions import did_you_mean
 from mainstay.schemas.errors import InvalidInput, MainstayError
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
-from mainstay.decisions.problems import Findings, Path, Problem
-from mainstay.decisions.yaml_errors import explain, place_of
+from mainstay.decisions.plan_files.problems import Findings, Path, Problem
+from mainstay.decisions.plan_files.yaml_errors import explain, place_of
 from mainstay.schemas.limits import MAX_PLAN_FILE_BYTES
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # Any: one of two unrelated classes

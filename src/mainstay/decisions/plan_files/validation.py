@@ -14,11 +14,11 @@ import posixpath
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mainstay.decisions.plan_file import Document, read_plan
-from mainstay.decisions.plan_rules import check_plan, is_file
-from mainstay.decisions.plan_structure import Structure, check_structure
-from mainstay.decisions.problems import Findings, Path, Problem, in_order, is_fatal
-from mainstay.decisions.scene import Scene
+from mainstay.decisions.plan_files.plan_file import Document, read_plan
+from mainstay.decisions.plan_files.plan_rules import check_plan, is_file
+from mainstay.decisions.plan_files.plan_structure import Structure, check_structure
+from mainstay.decisions.plan_files.problems import Findings, Path, Problem, in_order, is_fatal
+from mainstay.decisions.plan_files.scene import Scene
 from mainstay.schemas.model import Model
 from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.tools import ToolSpec

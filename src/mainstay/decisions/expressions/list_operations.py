@@ -11,7 +11,7 @@ from typing import Any
 
 from jinja2.runtime import StrictUndefined, Undefined
 
-from mainstay.decisions.budget import (
+from mainstay.decisions.expressions.budget import (
     Budget,
     ExpressionFault,
     Operation,
@@ -21,8 +21,8 @@ from mainstay.decisions.budget import (
     kind_of,
     to_json,
 )
+from mainstay.decisions.expressions.text_operations import expect_count, expect_number
 from mainstay.decisions.suggestions import did_you_mean
-from mainstay.decisions.text_operations import expect_count, expect_number
 
 Key = Callable[[Any], Any]
 

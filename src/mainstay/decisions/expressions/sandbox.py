@@ -25,17 +25,22 @@ from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import pass_context
 
-from mainstay.decisions import list_operations
-from mainstay.decisions.budget import (
+from mainstay.decisions.expressions import list_operations
+from mainstay.decisions.expressions.budget import (
     Budget,
     ExpressionFault,
     Operation,
     check_number,
     kind_of,
 )
-from mainstay.decisions.condition_operations import FILTERS, METHODS, TESTS, refuse_missing
-from mainstay.decisions.list_operations import ACCEPTS_MISSING, Missing, lookup
-from mainstay.decisions.operators import (
+from mainstay.decisions.expressions.condition_operations import (
+    FILTERS,
+    METHODS,
+    TESTS,
+    refuse_missing,
+)
+from mainstay.decisions.expressions.list_operations import ACCEPTS_MISSING, Missing, lookup
+from mainstay.decisions.expressions.operators import (
     OPERATORS,
     call_method,
     concat,

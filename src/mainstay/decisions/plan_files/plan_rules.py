@@ -6,14 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mainstay.decisions.argument_rules import check_arguments, check_sub_plan_inputs
-from mainstay.decisions.budget import kind_of
-from mainstay.decisions.expression_rules import check_plan_expressions, check_task_expressions
 from mainstay.decisions.expressions import START, is_expression
+from mainstay.decisions.expressions.budget import kind_of
 from mainstay.decisions.graph import find_cycles
-from mainstay.decisions.plan_inputs import check_input_spec
-from mainstay.decisions.problems import Path
-from mainstay.decisions.scene import Scene
+from mainstay.decisions.plan_files.argument_rules import check_arguments, check_sub_plan_inputs
+from mainstay.decisions.plan_files.expression_rules import (
+    check_plan_expressions,
+    check_task_expressions,
+)
+from mainstay.decisions.plan_files.plan_inputs import check_input_spec
+from mainstay.decisions.plan_files.problems import Path
+from mainstay.decisions.plan_files.scene import Scene
 from mainstay.schemas.errors import InvalidInput
 from mainstay.schemas.plan import TaskSpec
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from mainstay.decisions.plan_structure import Structure
-from mainstay.decisions.problems import Findings, Path
+from mainstay.decisions.plan_files.plan_structure import Structure
+from mainstay.decisions.plan_files.problems import Findings, Path
 from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.tools import ToolSpec
 

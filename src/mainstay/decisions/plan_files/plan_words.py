@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from mainstay.decisions.budget import kind_of
-from mainstay.decisions.problems import Path
+from mainstay.decisions.expressions.budget import kind_of
+from mainstay.decisions.plan_files.problems import Path
 from mainstay.decisions.suggestions import closest
 from mainstay.schemas.plan import (
     ActionSpec,

@@ -6,8 +6,8 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mainstay.decisions import list_operations, text_operations
-from mainstay.decisions.budget import (
+from mainstay.decisions.expressions import list_operations, text_operations
+from mainstay.decisions.expressions.budget import (
     MAX_INTEGER_BITS,
     Budget,
     ExpressionFault,

@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mainstay.decisions.plan_file import Document
-from mainstay.decisions.plan_words import describe, explain_unknown_key
-from mainstay.decisions.problems import Findings, Path
+from mainstay.decisions.plan_files.plan_file import Document
+from mainstay.decisions.plan_files.plan_words import describe, explain_unknown_key
+from mainstay.decisions.plan_files.problems import Findings, Path
 from mainstay.schemas.ids import NAME_PATTERN
 from mainstay.schemas.plan import PlanSpec
 

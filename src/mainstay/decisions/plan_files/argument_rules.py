@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mainstay.decisions.expressions import START
-from mainstay.decisions.json_schema import misfits
-from mainstay.decisions.plan_inputs import misfit_of_input
-from mainstay.decisions.problems import Findings, Path
+from mainstay.decisions.plan_files.json_schema import misfits
+from mainstay.decisions.plan_files.plan_inputs import misfit_of_input
+from mainstay.decisions.plan_files.problems import Findings, Path
 from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.tools import ToolSpec
 

@@ -8,11 +8,16 @@ from typing import Any
 
 from jinja2.runtime import Undefined
 
-from mainstay.decisions import list_operations, text_operations
-from mainstay.decisions.budget import Budget, ExpressionFault, Operation
-from mainstay.decisions.list_operations import ACCEPTS_MISSING, contains, entries, follow
+from mainstay.decisions.expressions import list_operations, text_operations
+from mainstay.decisions.expressions.budget import Budget, ExpressionFault, Operation
+from mainstay.decisions.expressions.list_operations import (
+    ACCEPTS_MISSING,
+    contains,
+    entries,
+    follow,
+)
+from mainstay.decisions.expressions.text_operations import expect_number
 from mainstay.decisions.suggestions import did_you_mean
-from mainstay.decisions.text_operations import expect_number
 
 CALL_STEPS = 2
 """Steps for calling a filter or a test on one item, besides what it does."""

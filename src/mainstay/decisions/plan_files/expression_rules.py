@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mainstay.decisions.condition_operations import FILTERS
 from mainstay.decisions.expressions import START, inspect, inspect_condition
-from mainstay.decisions.problems import Path
-from mainstay.decisions.references import References
-from mainstay.decisions.sandbox import FUNCTIONS
-from mainstay.decisions.scene import Scene
+from mainstay.decisions.expressions.condition_operations import FILTERS
+from mainstay.decisions.expressions.references import References
+from mainstay.decisions.expressions.sandbox import FUNCTIONS
+from mainstay.decisions.plan_files.problems import Path
+from mainstay.decisions.plan_files.scene import Scene
 from mainstay.schemas.errors import InvalidInput
 from mainstay.schemas.plan import TaskSpec
 
