@@ -36,7 +36,7 @@ check: $(STAMP) ## Format, lint, types, imports, and the tests that need no serv
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -n $(JOBS) -m 'not deep' --cov --cov-report=term $(NO_SERVER)
+	$(PYTEST) -n $(JOBS) -m 'not deep and not postgres' --cov --cov-report=term $(NO_SERVER)
 
 test: $(STAMP) ## Every test but the long campaigns
 	$(PYTEST) -n $(JOBS) -m 'not deep' --durations=5 $(NO_SERVER) $(SERVER)

@@ -83,4 +83,4 @@ def make_table(findings: Sequence[Finding]) -> Table:
 def _number(value: float) -> str:
     if value == 0 or value >= 100:
         return f"{value:,.0f}"
-    return f"{value:,.1f}" if value >= 10 else f"{value:.2g}"
+    return f"{value:,.1f}" if value >= 10 else f"{value:.3g}"

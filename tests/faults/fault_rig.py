@@ -160,8 +160,8 @@ async def running_rig(
 
 
 def is_free(database: Path) -> bool:
-    """Tell whether nobody is in the middle of a write to an SQLite file now."""
-    with closing(sqlite3.connect(database, timeout=0, isolation_level=None)) as connection:
+    """Tell whether nobody stays in the middle of a write to an SQLite file."""
+    with closing(sqlite3.connect(database, timeout=0.5, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:

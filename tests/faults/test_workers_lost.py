@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from itertools import pairwise
 
 import pytest
-from fault_rig import Ledger, Rig, is_free, running_rig, until
+from fault_rig import POLL_SECONDS, Ledger, Rig, is_free, running_rig, until
 from fault_run import HEARTBEAT, Run
 
 from mainstay.schemas.calls import PlanOptions
@@ -81,6 +82,7 @@ async def _freeze(rig: Rig, run: Run) -> None:
             return
         # It holds a lock that the other one needs: not the case that is meant here.
         rig.workers[0].signal(signal.SIGCONT)
+        await asyncio.sleep(POLL_SECONDS)
     raise AssertionError("it could not be stopped without a lock in its hands")
 
 

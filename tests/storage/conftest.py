@@ -14,7 +14,7 @@ from postgres_server import NoPostgres, running_postgres
 from mainstay.storage.migrate import migrate
 from mainstay.storage.store import Store, open_store
 
-DATABASES = ("sqlite", "postgresql")
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 _numbers = count()
 
 
@@ -66,7 +66,7 @@ def _create(folder: Path, name: str, how: str = "") -> str:
     return _url(folder, name)
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(params=[SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.postgres)])
 def kind(request: pytest.FixtureRequest) -> str:
     """Which of the databases this run of a test is about."""
     return str(request.param)

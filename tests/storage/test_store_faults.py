@@ -197,6 +197,7 @@ def _all_text(error: BaseException) -> str:
     return text + (_all_text(cause) if cause is not None else "")
 
 
+@pytest.mark.postgres
 async def test_cut_connections_are_made_again(postgres_url: str, postgres_folder: Path) -> None:
     store = await open_store(postgres_url)
     await store.create_plan(plan_row(), [task_row()])

@@ -87,6 +87,8 @@ def proceed(draft: Draft, position: int, message: str = "") -> None:
     elif outline.kind is TaskKind.APPROVAL or (task.items == 0 and not outline.gathers):
         end(draft, position, TaskStatus.SUCCEEDED, message=message)
     else:
+        if message:
+            draft.tell(position, message)
         draft.enqueue(position)
 
 
