@@ -48,6 +48,7 @@ from mainstay.schemas.run import (
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 OVER = TASK_ENDS | {TaskStatus.UNDOING}
+UNDO_ENDS = (TaskStatus.UNDONE, TaskStatus.UNDO_FAILED)
 LONGEST_END = 3_000
 """Decisions within which a plan of a dozen tasks must end once the world behaves."""
 
@@ -164,8 +165,10 @@ class World:
 
     def _note_ends(self, before: PlanState) -> None:
         for position, task in enumerate(self.state.tasks):
-            was_over = before.tasks[position].status in OVER
-            if task.status in OVER and not was_over:
+            earlier = before.tasks[position].status
+            was_over = earlier in OVER
+            is_end = task.status in TASK_ENDS and task.status not in UNDO_ENDS
+            if (is_end and task.status is not earlier) or (task.status in OVER and not was_over):
                 self.ended_at[position] = self.steps
             if task.status is TaskStatus.PENDING and was_over:
                 self.begun.discard(position)

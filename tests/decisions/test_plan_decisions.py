@@ -53,7 +53,7 @@ def test_alarm_is_the_earliest_of_everything_that_waits():
     assert plan.wait(0.5).work == ["a", "c 0..0"]
     assert plan.alarm_seconds == 0.5
     assert plan.wait(0.5).work == ["c 1..1"]
-    assert plan.alarm_seconds == 29
+    assert plan.alarm_seconds == 28.5
 
 
 def test_everything_whose_time_has_come_is_seen_to_at_once():

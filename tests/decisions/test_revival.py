@@ -162,6 +162,16 @@ def test_cancelled_plan_is_taken_up():
     assert plan.done("b", 1).done("b", 2).finish is PlanStatus.SUCCEEDED
 
 
+def test_taken_up_task_is_skipped_at_once_when_its_needs_say_so():
+    needs = {"c": ["a", "b"], "d": ["c"]}
+    plan = Script(*(task(name) for name in "abcd"), needs=needs).start().not_met("a")
+    plan.cancel(grace=60).done("b")
+    assert plan.statuses["c"] == plan.statuses["d"] == "cancelled"
+    plan.take_up()
+    assert plan.statuses["c"] == plan.statuses["d"] == "skipped"
+    assert plan.finish is PlanStatus.SUCCEEDED
+
+
 def test_taken_up_plan_has_its_whole_time_again():
     plan = Script(task("a"), timeout=timedelta(seconds=60)).start().wait(60).fail("a", REFUSED)
     plan.now += timedelta(hours=1)

@@ -75,6 +75,11 @@ class WorkerProcess:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    def freeze(self) -> None:
+        """Stop it where it is, every thread of it."""
+        self.signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+
     def kill(self) -> None:
         """Kill it, if it lives, and wait until it is gone."""
         self._process.kill()
@@ -188,6 +193,11 @@ class Ledger:
     def effect_times(self) -> list[float]:
         """Return when each effect happened, in order."""
         return [at for (at,) in self._rows("SELECT at FROM effects ORDER BY at")]
+
+    def busy(self) -> set[int]:
+        """Return the processes that are in the middle of a call, or died there."""
+        query = "SELECT pid FROM calls WHERE key NOT IN (SELECT key FROM effects)"
+        return {int(str(pid)) for (pid,) in self._rows(query)}
 
     @property
     def doubles(self) -> int:

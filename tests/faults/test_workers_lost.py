@@ -7,7 +7,7 @@ import signal
 from itertools import pairwise
 
 import pytest
-from fault_rig import POLL_SECONDS, Ledger, Rig, is_free, running_rig, until
+from fault_rig import POLL_SECONDS, Ledger, Rig, WorkerProcess, is_free, running_rig, until
 from fault_run import HEARTBEAT, Run
 
 from mainstay.schemas.calls import PlanOptions
@@ -26,7 +26,7 @@ async def test_survivor_takes_over_within_the_heartbeat_timeout(tmp_path):
     async with running_rig(tmp_path, workers=2) as rig:
         run = await Run.start(rig, "one-killed")
         await run.reach(20)
-        rig.workers[0].kill()
+        (await freeze_one_at_work(rig, run)).kill()
         await run.judge(await run.end())
     pause = max(after - before for before, after in pairwise(run.ledger.effect_times()))
     print(f"longest pause: {pause:.1f} s")
@@ -57,8 +57,8 @@ async def test_late_writes_of_a_worker_taken_for_dead_change_nothing(tmp_path, r
     async with running_rig(tmp_path, workers=2) as rig:
         run = await Run.start(rig, "zombie", seconds=0.1)
         await run.reach(20)
-        zombie = rig.workers[0]
-        await _freeze(rig, run)
+        zombie = await freeze_one_at_work(rig, run)
+        await until(lambda: run.ledger.doubles > 0, "its work is done again")
         if returns == "after the plan's end":
             await run.judge(await run.end())
         zombie.signal(signal.SIGCONT)
@@ -72,18 +72,18 @@ async def test_late_writes_of_a_worker_taken_for_dead_change_nothing(tmp_path, r
         assert [item["name"] for item in marked] == (await run.handle.outputs())["marked"]
 
 
-async def _freeze(rig: Rig, run: Run) -> None:
-    """Stop the first worker in the middle of its work until the second has begun it again."""
-    before = run.ledger.doubles
-    for _ in range(10):
-        rig.workers[0].signal(signal.SIGSTOP)
-        if is_free(run.ledger.path) and is_free(rig.database):
-            await until(lambda: run.ledger.doubles > before, "its work is done again")
-            return
-        # It holds a lock that the other one needs: not the case that is meant here.
-        rig.workers[0].signal(signal.SIGCONT)
+async def freeze_one_at_work(rig: Rig, run: Run) -> WorkerProcess:
+    """Stop a worker in the middle of a call, with no lock in its hands that others need."""
+    for attempt in range(200):
+        worker = rig.workers[attempt % len(rig.workers)]
+        if worker.pid in run.ledger.busy():
+            worker.freeze()
+            is_at_work = worker.pid in run.ledger.busy()
+            if is_at_work and is_free(run.ledger.path) and is_free(rig.database):
+                return worker
+            worker.signal(signal.SIGCONT)
         await asyncio.sleep(POLL_SECONDS)
-    raise AssertionError("it could not be stopped without a lock in its hands")
+    raise AssertionError("no worker was caught in the middle of a call")
 
 
 async def test_what_must_not_be_done_twice_waits_for_a_person(tmp_path):

@@ -14,8 +14,9 @@ others), :mod:`.dispatch` (what is handed out), :mod:`.work` (what came back), :
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from mainstay.decisions.compensation import begin_undo, undo_next
 from mainstay.decisions.control import (
@@ -78,7 +79,7 @@ def decide(
     """
     draft = Draft(state, shape, now)
     for event in events:
-        _note(draft, event)
+        _NOTED[type(event)](draft, event)
     _turn(draft)
     if not hold:
         dispatch(draft)
@@ -94,28 +95,6 @@ def next_alarm(state: PlanState) -> datetime | None:
     if state.status is PlanStatus.RUNNING:
         moments.append(state.deadline)
     return min((moment for moment in moments if moment is not None), default=None)
-
-
-def _note(draft: Draft, event: Event) -> None:
-    match event:
-        case Started():
-            release_all(draft)
-        case WorkEnded():
-            work_ended(draft, event)
-        case Ticked():
-            _tick(draft)
-        case Paused():
-            pause(draft)
-        case Resumed():
-            resume(draft)
-        case CancelAsked():
-            cancel(draft, event)
-        case Answered():
-            answer(draft, event)
-        case RetryAsked():
-            retry(draft, event)
-        case SkipAsked():
-            skip(draft, event)
 
 
 def _tick(draft: Draft) -> None:
@@ -166,3 +145,17 @@ def _turn(draft: Draft) -> None:
 def _finish(draft: Draft, status: PlanStatus) -> None:
     draft.change_plan(status=status, grace_until=None)
     draft.do(Finish(status))
+
+
+# Any: each of these takes the one kind of event it stands for.
+_NOTED: dict[type[Event], Callable[[Draft, Any], None]] = {
+    Started: lambda draft, event: release_all(draft),
+    WorkEnded: work_ended,
+    Ticked: lambda draft, event: _tick(draft),
+    Paused: lambda draft, event: pause(draft),
+    Resumed: lambda draft, event: resume(draft),
+    CancelAsked: cancel,
+    Answered: answer,
+    RetryAsked: retry,
+    SkipAsked: skip,
+}
