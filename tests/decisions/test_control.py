@@ -289,6 +289,12 @@ def test_request_names_a_task_that_exists_and_can_do_it():
     assert refused.value.hint == "a task can when it is failed, unknown, waiting"
 
 
+def test_request_is_refused_while_the_task_is_being_skipped():
+    plan = two().skip("a")
+    with pytest.raises(Refused, match="task 'a' is being skipped: cannot skip"):
+        check_request(plan.state, plan.shape, "skip", "a")
+
+
 def test_request_is_refused_while_the_plan_is_being_stopped():
     plan = two().note(CancelAsked("", timedelta(60)))
     with pytest.raises(Refused, match="the plan is cancelling"):

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import Any
 
 from fault_tools import open_ledger
 from fault_worker import GONE, READY
@@ -197,13 +198,13 @@ class Ledger:
     def busy(self) -> set[int]:
         """Return the processes that are in the middle of a call, or died there."""
         query = "SELECT pid FROM calls WHERE key NOT IN (SELECT key FROM effects)"
-        return {int(str(pid)) for (pid,) in self._rows(query)}
+        return {int(pid) for (pid,) in self._rows(query)}
 
     @property
     def doubles(self) -> int:
         """How many calls were made again for a key that had been called before."""
         return int(self._rows("SELECT count(*) - count(DISTINCT key) FROM calls")[0][0])
 
-    def _rows(self, query: str) -> list[tuple[object, ...]]:
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:  # Any: a row's columns
         with closing(open_ledger(self.path)) as connection:
             return connection.execute(query).fetchall()

@@ -56,6 +56,14 @@ def put_result(name: str) -> dict[str, str]:
     return {"name": name, "digest": hashlib.sha256(name.encode()).hexdigest()[:12]}
 
 
+def _put(ledger: str, name: str, seconds: float) -> dict[str, str]:
+    _call(ledger, name)
+    time.sleep(seconds / 2)
+    done = _effect(ledger, name)
+    time.sleep(seconds / 2)
+    return done
+
+
 @tool(name="ledger.names")
 def names(prefix: str, count: int) -> list[str]:
     """Name some items.
@@ -76,11 +84,7 @@ def put(ledger: str, name: str, seconds: float = 0.0) -> dict[str, str]:
         name: what is put there.
         seconds: how long it takes.
     """
-    _call(ledger, name)
-    time.sleep(seconds / 2)
-    done = _effect(ledger, name)
-    time.sleep(seconds / 2)
-    return done
+    return _put(ledger, name, seconds)
 
 
 @tool(name="ledger.put_async")
@@ -108,4 +112,4 @@ def put_once(ledger: str, name: str, seconds: float = 0.0) -> dict[str, str]:
         name: what is put there.
         seconds: how long it takes.
     """
-    return put(ledger, name, seconds)
+    return _put(ledger, name, seconds)

@@ -140,3 +140,9 @@ def big(size: int) -> str:
 def env() -> dict[str, str]:
     """Return the environment that the plan gives."""
     return dict(context().env)
+
+
+@tool(name="test.verbose")
+def verbose(size: int) -> None:
+    """Fail with very much to say."""
+    raise Refused("m" * size, hint="h" * size)

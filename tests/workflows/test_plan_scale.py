@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 
 import pytest
 from plan_stage import until
 
+from mainstay.decisions import rollover
 from mainstay.schemas.calls import PlanOptions
 from mainstay.schemas.errors import NotFound
+from mainstay.schemas.limits import MAX_MESSAGE_CHARS
 from mainstay.schemas.run import PlanStatus, TaskStatus
+from mainstay.workflows import length
 
 SHORT = PlanOptions(rollover_events=100)
 ECHO = {"tool": "test.echo", "with": {"value": "${{ plan.name }}"}}
@@ -141,3 +145,58 @@ async def test_hundreds_of_failed_needs_are_told_in_few_bytes(stage):
     run, result = await stage.run({**tasks, "last": last}, max_parallel=50)
     assert result.status is PlanStatus.FAILED
     assert await run.output_of("last") == ["failure"]
+
+
+async def test_failure_with_very_much_to_say_is_cut(stage):
+    run, result = await stage.run({"a": {"tool": "test.verbose", "with": {"size": 1_000_000}}})
+    assert result.status is PlanStatus.FAILED
+    assert len(result.failure.message) == len(result.failure.hint) == MAX_MESSAGE_CHARS
+    assert bytes_of(await histories(stage, run)) < 20_000
+
+
+async def test_comment_of_a_person_is_cut(stage):
+    run = await stage.start({"a": {"approval": "?"}})
+    await stage.until_status(run, "a", TaskStatus.ASKING)
+    await run.answer("a", False, by="b" * 10_000, comment="c" * 50_000)
+    result = await stage.result(run)
+    assert len(result.failure.message) < 3 * MAX_MESSAGE_CHARS
+
+
+async def test_undo_of_many_tasks_goes_on_in_new_runs(stage):
+    log, undone = stage.file("log"), stage.file("undone")
+    note = {"tool": "test.note", "with": {"path": log}}
+    tasks = {
+        f"t{n}": {
+            **note,
+            "needs": [f"t{n - 1}"] if n else [],
+            "undo": {"tool": "test.note", "with": {"path": undone, "text": f"t{n}"}},
+        }
+        for n in range(40)
+    }
+    broken = {"path": log, "mended": stage.file("never")}
+    bad = {"needs": "t39", "tool": "test.broken", "with": broken}
+    run = await stage.start({**tasks, "bad": bad}, options=SHORT)
+    assert (await stage.result(run)).status is PlanStatus.FAILED
+    names = [line.split()[1] for line in stage.lines("undone")]
+    assert names == [f"t{n}" for n in reversed(range(40))]
+    found = await histories(stage, run)
+    assert len(found) >= 4
+    assert max(len(history.events) for history in found) < 250
+
+
+async def test_one_long_piece_of_work_does_not_hold_the_others_up_for_ever(stage, monkeypatch):
+    for module in (length, rollover):
+        monkeypatch.setattr(module, "PATIENCE", timedelta(milliseconds=300))
+    opened = stage.file("opened")
+    gate = {"tool": "test.gate", "with": {"path": stage.file("g"), "opened": opened}}
+    note = {"tool": "test.note", "with": {"path": stage.file("log")}}
+    tasks = {"gate": gate, **{f"t{n}": note for n in range(60)}}
+    run = await stage.start(tasks, options=SHORT, max_parallel=2)
+    at_the_limit = len(await stage.until_lines("log", 10))
+    assert at_the_limit < 25
+    await stage.until_lines("log", 25)
+    stage.folder.joinpath("opened").touch()
+    assert (await stage.result(run)).status is PlanStatus.SUCCEEDED
+    assert len(stage.lines("log")) == 60
+    first, *_ = await histories(stage, run)
+    assert 200 <= len(first.events) < 300

@@ -73,11 +73,12 @@ def check_request(state: PlanState, shape: Shape, verb: str, task: str) -> int:
         raise NotFound(f"the plan has no task {task!r}", hint=f"its tasks are {known}")
     if state.status is not PlanStatus.RUNNING:
         raise Refused(f"the plan is {state.status}", hint="wait until it has ended, then retry")
-    status = state.tasks[position].status
-    if not _may(state.status, state.tasks[position], verb):
-        allowed = ", ".join(_ALLOWED[verb])
+    asked = state.tasks[position]
+    if not _may(state.status, asked, verb):
+        how = "being skipped" if asked.flying and asked.skipped_by else asked.status
         raise Refused(
-            f"task {task!r} is {status}: cannot {verb}", hint=f"a task can when it is {allowed}"
+            f"task {task!r} is {how}: cannot {verb}",
+            hint=f"a task can when it is {', '.join(_ALLOWED[verb])}",
         )
     return position
 
