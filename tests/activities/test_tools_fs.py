@@ -342,7 +342,7 @@ async def test_cancel_of_a_search_takes_no_time(tmp_path: Path) -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 2
     for thread in threads:
         await asyncio.to_thread(thread.join, 10)
         assert not thread.is_alive()

@@ -49,5 +49,5 @@ def test_the_table_shows_value_goal_floor_and_the_others():
     kept = finding("a step", 8.25, "ms", goal=9, floor=6, peers={"other": 1.5})
     console.print(make_table([kept, missing]))
     text = console.export_text()
-    for shown in ("8.2 ms", "yes", "other 1.5", "12,345 items/s", "could not be run"):
+    for shown in ("8.25 ms", "yes", "other 1.5", "12,345 items/s", "could not be run"):
         assert shown in text

@@ -138,7 +138,8 @@ def test_plan_that_takes_too_long_is_stopped_and_has_failed():
 def test_timeout_after_a_cancel_does_not_matter():
     plan = Script(task("a"), timeout=timedelta(seconds=60)).start().cancel(grace=90)
     assert plan.alarm_seconds == 90
-    assert plan.wait(60).done("a").finish is PlanStatus.CANCELLED
+    assert plan.wait(60).last == []
+    assert plan.done("a").finish is PlanStatus.CANCELLED
 
 
 # Answers.

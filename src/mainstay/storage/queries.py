@@ -40,7 +40,11 @@ def document(connection: Connection, key: str) -> bytes:
     d = tables.documents.c
     body: bytes | None = connection.execute(select(d.body).where(d.key == key)).scalar()
     if body is None:
-        raise NotFound(f"there is no document {key!r}")
+        raise NotFound(
+            f"there is no document {key!r} in this database",
+            hint="client and workers must use one database: compare their MAINSTAY_DATABASE_URL "
+            "and MAINSTAY_DATA_DIR",
+        )
     return body
 
 

@@ -191,8 +191,8 @@ class Plan:
             if self._bug is not None:
                 raise self._bug
             self._step(shape, work)
-            if self._finish is None and self._length.is_over(self._state.in_flight):
-                await self._roll_over()
+            if self._finish is None:
+                await self._mind_length()
         return await self._end()
 
     def _note(self, event: Event) -> None:
@@ -253,6 +253,13 @@ class Plan:
                 assert isinstance(directive, Tell)
                 self._tell(directive)
         return shape
+
+    async def _mind_length(self) -> None:
+        held = self._length.holds
+        if self._length.is_over(self._state.in_flight):
+            await self._roll_over()
+        elif held and not self._length.holds:
+            self._note(Ticked())  # what was held back can be handed out now
 
     async def _roll_over(self) -> None:
         await self._records.flush()
