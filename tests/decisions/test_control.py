@@ -60,6 +60,15 @@ def test_back_off_that_ends_in_a_pause_rings_once_and_waits_for_the_end_of_the_p
     assert plan.note(Resumed()).work == ["a 0..0"]
 
 
+def test_back_offs_that_end_one_after_another_in_a_pause_are_all_due_after_it():
+    plan = Script(each("a")).start().prepared("a", items=2).fail("a", TRANSIENT, start=0)
+    plan.now += timedelta(seconds=5)
+    plan.fail("a", TRANSIENT, start=1).note(Paused()).wait(0)
+    assert plan.alarm_seconds == 1
+    assert plan.wait(1).alarm_seconds is None
+    assert plan.note(Resumed()).work == ["a 0..0", "a 1..1"]
+
+
 # Cancel.
 
 

@@ -15,6 +15,7 @@ from mainstay.decisions.plan import next_alarm
 from mainstay.decisions.plan_files.plan_file import read_plan
 from mainstay.decisions.plan_files.validation import validate
 from mainstay.decisions.progress import progress
+from mainstay.schemas.directives import Ticked
 from mainstay.schemas.run import PLAN_ENDS
 from plan_strategies import TOOLS, as_yaml, valid_plans
 
@@ -28,6 +29,8 @@ def run(document: dict[str, Any], seed: int) -> None:
     assert plan is not None
     world = World(compile_outline(plan, TOOLS), Random(seed))
     world.rage(world.random.choice([0, 10, 50]))
+    if world.state.status not in PLAN_ENDS:
+        world.decide(Ticked())  # hands out what a hold may have kept back
     if world.state.status not in PLAN_ENDS:
         summary = progress("plan/made/1", world.state, world.shape)
         alarm = next_alarm(world.state)

@@ -129,7 +129,7 @@ def _back_off_is_over(draft: Draft, position: int) -> None:
 def _turn(draft: Draft) -> None:
     """Take the plan's own next turn when none of its tasks is left: undo, or finish."""
     status = draft.state.status
-    if status in PLAN_ENDS or draft.in_flight or draft.remaining:
+    if status in PLAN_ENDS or draft.remaining:
         return
     if status is PlanStatus.RUNNING and draft.state.failure is None:
         _finish(draft, PlanStatus.SUCCEEDED)

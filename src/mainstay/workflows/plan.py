@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ApplicationError
 
 from mainstay.decisions.control import check_request
 from mainstay.decisions.draft import Shape
@@ -20,12 +18,10 @@ from mainstay.schemas import names
 from mainstay.schemas.calls import (
     AnswerRequest,
     CancelRequest,
-    FinishCall,
     PlanProgress,
     PlanRequest,
     PlanResult,
     TaskRequest,
-    Verdict,
 )
 from mainstay.schemas.directives import (
     Answered,
@@ -43,16 +39,18 @@ from mainstay.schemas.directives import (
     Tell,
     Ticked,
 )
+from mainstay.schemas.errors import Refused
 from mainstay.schemas.limits import MAX_MESSAGE_CHARS
 from mainstay.schemas.outline import PlanOutline
 from mainstay.schemas.run import Answer, PlanState, PlanStatus
 from mainstay.schemas.search import STATE
 from mainstay.workflows.alarm import Alarm
+from mainstay.workflows.finishing import close_records, failed_run
 from mainstay.workflows.length import HistoryLength
 from mainstay.workflows.loading import load_outline
-from mainstay.workflows.options import MACHINE_RETRY, PREPARE_TIMEOUT, SETTLE_DELAY
+from mainstay.workflows.options import SETTLE_DELAY
 from mainstay.workflows.records import RecordKeeper
-from mainstay.workflows.work import PlanWork, failure_of
+from mainstay.workflows.work import PlanWork
 
 DETAILS_INTERVAL = timedelta(seconds=1)
 """How often the Web UI's text is made again while work comes and goes: it is not free."""
@@ -176,6 +174,8 @@ class Plan:
         self._note(event)
         turn = self._handled + 1
         await workflow.wait_condition(lambda: self._handled >= turn or self._finish is not None)
+        if self._handled < turn:
+            raise Refused(f"the plan is {self._finish}", hint="it ended before it could be told")
 
     # The loop: wait, decide, carry out.
 
@@ -193,7 +193,7 @@ class Plan:
             self._step(shape, work)
             if self._finish is None:
                 await self._mind_length()
-        return await self._end()
+        return await self._end(self._finish)
 
     def _note(self, event: Event) -> None:
         self._inbox.append(event)
@@ -268,65 +268,17 @@ class Plan:
             state = lighten(self._state)
             workflow.continue_as_new(self._request.model_copy(update={"state": state}))
 
-    async def _end(self) -> PlanResult:
-        result = await self._finish_records()
+    async def _end(self, status: PlanStatus) -> PlanResult:
+        await self._records.flush()
+        result = await close_records(self._request, self._state, status, self.progress().counts)
         _show_state(result.status)
         workflow.set_current_details(describe(self.progress()))
         await workflow.wait_condition(workflow.all_handlers_finished)
         if result.status is PlanStatus.SUCCEEDED:
             return result
-        self._fail(result)
-
-    def _fail(self, result: PlanResult) -> NoReturn:
         if result.status is PlanStatus.CANCELLED and self._cancelled_from_outside:
             raise asyncio.CancelledError
-        kind = "PlanFailed" if result.status is PlanStatus.FAILED else "PlanCancelled"
-        message = _why(result, self._state)
-        raise ApplicationError(message or kind, result, type=kind, non_retryable=True)
-
-    async def _finish_records(self) -> PlanResult:
-        assert self._finish is not None
-        await self._records.flush()
-        result = PlanResult(
-            plan_id=self._request.plan_id,
-            status=self._finish,
-            failure=self._state.failure,
-            counts=self.progress().counts,
-        )
-        try:
-            verdict = await self._finish_activity(result)
-        except Exception as error:  # the plan's outputs could not be made
-            failed = {"status": PlanStatus.FAILED, "failure": failure_of(error)}
-            result = result.model_copy(update=failed)
-            verdict = await self._finish_activity(result)
-        return result.model_copy(update={"outputs_ref": verdict.outputs_ref})
-
-    async def _finish_activity(self, result: PlanResult) -> Verdict:
-        request = self._request
-        verdict: Verdict = await workflow.execute_activity(
-            names.PLAN_FINISH,
-            FinishCall(
-                plan_id=request.plan_id,
-                plan_ref=request.plan_ref,
-                inputs_ref=request.inputs_ref,
-                status=result.status,
-                state=lighten(self._state),
-                resumed=request.resumed,
-                message=_why(result, self._state),
-            ),
-            result_type=Verdict,
-            start_to_close_timeout=PREPARE_TIMEOUT,
-            heartbeat_timeout=request.options.heartbeat_timeout,
-            retry_policy=MACHINE_RETRY,
-            summary=f"finish: {result.status}",
-        )
-        return verdict
-
-
-def _why(result: PlanResult, state: PlanState) -> str:
-    if result.status is PlanStatus.CANCELLED:
-        return state.cancel_reason
-    return result.failure.message if result.failure else ""
+        raise failed_run(result, self._state)
 
 
 def _show_state(status: PlanStatus) -> None:

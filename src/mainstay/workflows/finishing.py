@@ -1,0 +1,64 @@
+"""The end of a plan: its outputs are made, its last records written, its result is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from mainstay.decisions.rollover import lighten
+from mainstay.schemas import names
+from mainstay.schemas.calls import FinishCall, PlanRequest, PlanResult, Verdict
+from mainstay.schemas.run import PlanState, PlanStatus, TaskStatus
+from mainstay.workflows.options import MACHINE_RETRY, PREPARE_TIMEOUT
+from mainstay.workflows.work import failure_of
+
+
+async def close_records(
+    request: PlanRequest, state: PlanState, status: PlanStatus, counts: Mapping[TaskStatus, int]
+) -> PlanResult:
+    """Make the plan's outputs and put its end on record; without outputs it has failed."""
+    result = PlanResult(
+        plan_id=request.plan_id, status=status, failure=state.failure, counts=dict(counts)
+    )
+    try:
+        verdict = await _finish(request, state, result)
+    except Exception as error:  # the plan's outputs could not be made
+        failed = {"status": PlanStatus.FAILED, "failure": failure_of(error)}
+        result = result.model_copy(update=failed)
+        verdict = await _finish(request, state, result)
+    return result.model_copy(update={"outputs_ref": verdict.outputs_ref})
+
+
+def failed_run(result: PlanResult, state: PlanState) -> ApplicationError:
+    """Return the error with which a run ends that did not succeed; the result is its detail."""
+    kind = "PlanFailed" if result.status is PlanStatus.FAILED else "PlanCancelled"
+    message = _why(result, state) or kind
+    return ApplicationError(message, result, type=kind, non_retryable=True)
+
+
+async def _finish(request: PlanRequest, state: PlanState, result: PlanResult) -> Verdict:
+    verdict: Verdict = await workflow.execute_activity(
+        names.PLAN_FINISH,
+        FinishCall(
+            plan_id=request.plan_id,
+            plan_ref=request.plan_ref,
+            inputs_ref=request.inputs_ref,
+            status=result.status,
+            state=lighten(state),
+            resumed=request.resumed,
+            message=_why(result, state),
+        ),
+        result_type=Verdict,
+        start_to_close_timeout=PREPARE_TIMEOUT,
+        retry_policy=MACHINE_RETRY,
+        summary=f"finish: {result.status}",
+    )
+    return verdict
+
+
+def _why(result: PlanResult, state: PlanState) -> str:
+    if result.status is PlanStatus.CANCELLED:
+        return state.cancel_reason
+    return result.failure.message if result.failure else ""
