@@ -189,6 +189,8 @@ class World:
         assert len(state.timed) == len(waiting)
         ranks = [(self.outline.tasks[p].priority, p) for p in state.ready]
         assert ranks == sorted(set(ranks))
+        may_wait = {TaskStatus.PENDING, TaskStatus.RUNNING, TaskStatus.WAITING}
+        assert {state.tasks[position].status for position in state.ready} <= may_wait
         assert PlanState.model_validate_json(state.model_dump_json()) == state
         if self.finish is None and not self.flying:
             seen = progress("plan/p/r", state, self.shape)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from mainstay.decisions.outline import compile_outline, page, page_count
-from mainstay.schemas.limits import MAX_INLINE_BYTES
-from mainstay.schemas.outline import PAGE_TASKS, TaskKind, TaskOutline
-from mainstay.schemas.plan import ApprovalDefault, PlanSpec
+from mainstay.decisions.outline import compile_outline, page
+from mainstay.schemas.limits import MAX_INLINE_BYTES, MAX_PAYLOAD_BYTES
+from mainstay.schemas.outline import (
+    PAGE_NEEDS,
+    PAGE_TASKS,
+    OutlinePage,
+    PlanOutline,
+    TaskKind,
+    TaskOutline,
+    runs,
+)
+from mainstay.schemas.plan import MAX_TASKS, ApprovalDefault, PlanSpec
 from mainstay.schemas.priority import Level
 from mainstay.schemas.tools import ToolSpec
 
@@ -138,18 +147,47 @@ def test_sub_plan_runs_for_one_item_at_a_time():
     assert compiled({"plan": "sub", "for_each": [1], "batch": 5}).batch == 1
 
 
+def paged(outline: PlanOutline) -> list[OutlinePage]:
+    pages = [page(outline, number) for number in range(page(outline, 0).pages)]
+    wires = [one.model_dump_json() for one in pages]
+    assert max(map(len, wires)) < MAX_PAYLOAD_BYTES
+    assert [OutlinePage.model_validate_json(wire) for wire in wires] == pages
+    assert tuple(task for one in pages for task in one.tasks) == outline.tasks
+    return pages
+
+
 def test_pages_hold_every_task_once_in_order_and_cross_inline():
     tasks = {f"task-{n}": {"tool": "t.safe", "needs": []} for n in range(2 * PAGE_TASKS + 1)}
     spec = PlanSpec.model_validate({"name": "p", "tasks": tasks, "timeout": 9, "max_parallel": 3})
-    outline = compile_outline(spec, TOOLS)
-    pages = [page(outline, number) for number in range(page_count(len(outline.tasks)))]
+    pages = paged(compile_outline(spec, TOOLS))
+    assert [len(one.tasks) for one in pages] == [PAGE_TASKS, PAGE_TASKS, 1]
     assert [one.first for one in pages] == [0, PAGE_TASKS, 2 * PAGE_TASKS]
-    assert tuple(task for one in pages for task in one.tasks) == outline.tasks
-    assert all(len(one.model_dump_json()) < 4 * MAX_INLINE_BYTES for one in pages)
+    assert {one.total for one in pages} == {2 * PAGE_TASKS + 1}
+    assert len(pages[0].model_dump_json()) < MAX_INLINE_BYTES / 2
     last = pages[-1]
-    assert (last.total, last.timeout, last.max_parallel) == (401, timedelta(seconds=9), 3)
+    assert (last.pages, last.timeout, last.max_parallel) == (3, timedelta(seconds=9), 3)
 
 
-@pytest.mark.parametrize(("total", "pages"), [(1, 1), (200, 1), (201, 2), (10_000, 50)])
-def test_number_of_pages(total, pages):
-    assert page_count(total) == pages
+def test_task_that_needs_twenty_thousand_others_crosses():
+    tasks = [TaskOutline(name=f"t{n}") for n in range(MAX_TASKS - 1)]
+    every = TaskOutline(name="last", needs=tuple(range(MAX_TASKS - 1)))
+    assert len(paged(PlanOutline(tasks=(*tasks, every)))) == MAX_TASKS / PAGE_TASKS
+    scattered = sorted(random.Random(1).sample(range(MAX_TASKS - 1), MAX_TASKS // 2))
+    some = TaskOutline(name="last", needs=tuple(scattered))
+    paged(PlanOutline(tasks=(*tasks, some)))
+
+
+def test_pages_are_shorter_where_tasks_have_very_many_needs():
+    dice = random.Random(1)
+    scattered = [tuple(sorted(dice.sample(range(600), 100))) for _ in range(300)]
+    tasks = [TaskOutline(name=f"t{n}") for n in range(600)]
+    tasks += [TaskOutline(name=f"u{n}", needs=needs) for n, needs in enumerate(scattered)]
+    pages = paged(PlanOutline(tasks=tuple(tasks)))
+    assert len(pages) > 3
+    for one in pages:
+        assert sum(len(runs(task.needs)) for task in one.tasks) <= PAGE_NEEDS
+
+
+def test_neighbours_are_written_as_runs_in_their_order():
+    assert runs([3, 4, 5, 9, 8, 7]) == [[3, 5], [9, 9], [8, 8], [7, 7]]
+    assert runs([]) == []

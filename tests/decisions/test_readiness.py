@@ -99,3 +99,14 @@ def test_needs_may_end_in_any_order(order):
         assert plan.work != ["d"]
         plan.done(name)
     assert plan.work == ["d"]
+
+
+def test_needs_that_have_ended_are_not_looked_at_again():
+    plan = Script(task("a"), task("b"), task("c"), task("d"), needs={"d": "abc"}).start()
+    assert [plan.done(name)["d"].watch for name in "ac"] == [0, 1]
+
+
+def test_task_that_ends_no_longer_waits_for_a_place():
+    plan = Script(*(task(name) for name in "abcd"), max_parallel=1).start()
+    assert plan.state.ready == (1, 2, 3)
+    assert plan.skip("c").state.ready == (1, 3)

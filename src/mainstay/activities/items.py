@@ -40,6 +40,7 @@ class Items:
         make_call: renders the arguments of an item; raises what is wrong with them.
         repeatable: whether an item may be begun again after a crash.
         tolerant: whether failed items are kept as errors instead of failing the unit.
+        is_first_try: nothing of it can have been done before, so it is not looked for.
         counts: whether the number of items done is put on record.
         events: what is put on record together with some items, given the first one's output.
     """
@@ -56,6 +57,7 @@ class Items:
     repeatable: bool = True
     confirmed: bool = False
     tolerant: bool = False
+    is_first_try: bool = False
     counts: bool = False
     events: Callable[[Value], list[PlanEvent]] = lambda output: []
     done: dict[int, Value] = field(default_factory=dict)
@@ -67,7 +69,8 @@ class Items:
     async def run(self) -> None:
         """Do every item that is not done; afterwards ``done``, ``errors``, ``failures`` say all."""
         self._saved_at = time.monotonic()
-        await self._load()
+        if not self.is_first_try:
+            await self._load()
         todo = [i for i in range(self.start, self.stop) if not self._is_known(i)]
         try:
             for first in range(0, len(todo), WINDOW):

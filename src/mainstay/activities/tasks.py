@@ -131,6 +131,9 @@ async def _items(opened: OpenTask, record: TaskRecord) -> Items:
     def events(output: Value) -> list[PlanEvent]:
         return record.take_end(summarize(output)) if is_simple else record.take()
 
+    repeatable = opened.toolbox.spec(name).idempotent
+    if task.idempotent is not None:
+        repeatable = task.idempotent
     return Items(
         storage=opened.storage,
         toolbox=opened.toolbox,
@@ -141,14 +144,18 @@ async def _items(opened: OpenTask, record: TaskRecord) -> Items:
         start=call.start,
         stop=call.stop,
         make_call=make_call,
-        repeatable=opened.toolbox.spec(name).idempotent
-        if task.idempotent is None
-        else task.idempotent,
+        repeatable=repeatable,
         confirmed=call.confirmed,
         tolerant=task.continue_on_error and opened.is_list,
+        is_first_try=repeatable and _is_first_try(call),
         counts=opened.is_list,
         events=events,
     )
+
+
+def _is_first_try(call: TaskCall) -> bool:
+    """Tell whether no attempt of this unit was ever begun: not by a worker, not by a person."""
+    return activity.info().attempt == 1 and call.attempt == 1 and not call.confirmed
 
 
 async def _judge(items: Items, call: TaskCall) -> None:

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from mainstay.decisions.expressions import inspect_condition
-from mainstay.schemas.outline import PAGE_TASKS, OutlinePage, PlanOutline, TaskKind, TaskOutline
+from mainstay.schemas.outline import (
+    PAGE_NEEDS,
+    PAGE_TASKS,
+    OutlinePage,
+    PlanOutline,
+    TaskKind,
+    TaskOutline,
+    runs,
+)
 from mainstay.schemas.plan import PlanSpec, RetrySpec, TaskSpec
 from mainstay.schemas.tools import ToolSpec
 
@@ -33,20 +41,29 @@ def compile_outline(plan: PlanSpec, tools: Mapping[str, ToolSpec]) -> PlanOutlin
 
 def page(outline: PlanOutline, number: int) -> OutlinePage:
     """Return page ``number`` (from 0) of an outline."""
-    first = number * PAGE_TASKS
+    borders = _borders(outline)
     return OutlinePage(
-        first=first,
+        first=borders[number],
         total=len(outline.tasks),
-        tasks=outline.tasks[first : first + PAGE_TASKS],
+        pages=len(borders) - 1,
+        tasks=outline.tasks[borders[number] : borders[number + 1]],
         max_parallel=outline.max_parallel,
         timeout=outline.timeout,
         priority=outline.priority,
     )
 
 
-def page_count(total: int) -> int:
-    """Return how many pages an outline of ``total`` tasks has."""
-    return -(-total // PAGE_TASKS)
+def _borders(outline: PlanOutline) -> list[int]:
+    """Return where pages begin, and where the last one ends."""
+    borders, needs = [0], 0
+    for position, task in enumerate(outline.tasks):
+        weight = len(runs(task.needs))
+        is_full = needs + weight > PAGE_NEEDS or position - borders[-1] >= PAGE_TASKS
+        if is_full and position > borders[-1]:
+            borders.append(position)
+            needs = 0
+        needs += weight
+    return [*borders, len(outline.tasks)]
 
 
 def _task(

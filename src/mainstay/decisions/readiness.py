@@ -121,7 +121,7 @@ def close(
     draft.remaining -= before.status not in TASK_ENDS
     if _is_undoable(before, outline, status):
         draft.undoable.append(position)
-    if status is TaskStatus.FAILED and not outline.continue_on_error:
+    if failure is not None and not outline.continue_on_error:
         draft.change_plan(failure=draft.state.failure or failure)
 
 

@@ -48,8 +48,6 @@ def take_up(ended: PlanState, shape: Shape, now: datetime) -> tuple[PlanState, l
         if task.status in _NOT_DONE:
             revive(draft, position)
             draft.tell(position, "taken up again")
-    draft.ready.clear()
-    draft.undoable.clear()
     timeout = shape.outline.timeout
     draft.change_plan(
         status=PlanStatus.RUNNING,

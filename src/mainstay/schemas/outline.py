@@ -6,19 +6,33 @@ expressions and outputs stay in storage, where the activities that use them read
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from mainstay.schemas.durations import Duration
 from mainstay.schemas.model import Model
+from mainstay.schemas.packing import pack, unpack
 from mainstay.schemas.plan import ApprovalDefault, RetrySpec
 from mainstay.schemas.priority import Level
 from mainstay.schemas.run import PlanState
 
-PAGE_TASKS = 200
-"""Tasks in one page of an outline: about 20 KiB, below the 32 KiB that may cross a boundary."""
+PAGE_TASKS = 500
+"""Most tasks in one page of an outline: compressed, about 3 KiB."""
+
+PAGE_NEEDS = 10_000
+"""Needs in one page, a run of neighbours counted once: compressed, at most about 30 KiB. Only a
+page with a single task may have more."""
 
 
 class TaskKind(StrEnum):
@@ -63,6 +77,28 @@ class TaskOutline(Model):
     rounds: int = 1
     priority: Level = Level.NORMAL
 
+    @field_serializer("needs")
+    def _as_runs(self, needs: tuple[int, ...]) -> list[list[int]]:
+        return runs(needs)
+
+    @field_validator("needs", mode="before")
+    @classmethod
+    def _from_runs(cls, needs: Any) -> Any:  # Any: positions, or runs of them from the wire
+        if needs and isinstance(needs[0], list):
+            return [need for first, last in needs for need in range(first, last + 1)]
+        return needs
+
+
+def runs(positions: Sequence[int]) -> list[list[int]]:
+    """Group neighbours: 3, 4, 5, 9 becomes [[3, 5], [9, 9]]; the order stays."""
+    grouped: list[list[int]] = []
+    for position in positions:
+        if grouped and position == grouped[-1][1] + 1:
+            grouped[-1][1] = position
+        else:
+            grouped.append([position, position])
+    return grouped
+
 
 class OutlinePage(Model):
     """Some consecutive tasks of an outline, and what the whole plan needs to know.
@@ -72,11 +108,23 @@ class OutlinePage(Model):
 
     first: int = 0
     total: int
+    pages: int = 1
     tasks: tuple[TaskOutline, ...]
     max_parallel: int = 16
     timeout: Duration | None = None
     priority: Level = Level.NORMAL
     state: PlanState | None = None
+
+    @model_serializer(mode="wrap")
+    def _pack(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON-like
+        data: dict[str, Any] = handler(self)
+        data["tasks"] = [task.model_dump(mode="json", exclude_defaults=True) for task in self.tasks]
+        return pack(data)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unpack(cls, data: Any) -> Any:  # Any: whatever is validated
+        return unpack(data)
 
 
 class PlanOutline(Model):

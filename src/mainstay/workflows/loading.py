@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from mainstay.decisions.outline import page_count
 from mainstay.schemas import names
 from mainstay.schemas.calls import OutlineCall, PlanRequest
 from mainstay.schemas.outline import OutlinePage, PlanOutline
@@ -28,7 +27,7 @@ async def load_outline(request: PlanRequest) -> tuple[PlanOutline, PlanState | N
     )
     silence = request.options.heartbeat_timeout
     first = await _page(call, silence)
-    numbers = range(1, page_count(first.total))
+    numbers = range(1, first.pages)
     others = (_page(call.model_copy(update={"page": number}), silence) for number in numbers)
     pages = [first, *await asyncio.gather(*others)]
     outline = PlanOutline(
