@@ -54,8 +54,15 @@ def tasks(draw: st.DrawFn, position: int) -> TaskOutline:
 @st.composite
 def outlines(draw: st.DrawFn) -> PlanOutline:
     count = draw(st.integers(1, 12))
+    made = [draw(tasks(position)) for position in range(count)]
+    # A task may stand before those it needs.
+    order = draw(st.permutations(range(count)))
+    place = {number: position for position, number in enumerate(order)}
     return PlanOutline(
-        tasks=tuple(draw(tasks(position)) for position in range(count)),
+        tasks=tuple(
+            made[number].model_copy(update={"needs": tuple(place[n] for n in made[number].needs)})
+            for number in order
+        ),
         max_parallel=draw(st.integers(1, 4)),
         timeout=draw(st.sampled_from([None, None, None, timedelta(seconds=200)])),
     )

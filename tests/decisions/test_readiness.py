@@ -110,3 +110,14 @@ def test_task_that_ends_no_longer_waits_for_a_place():
     plan = Script(*(task(name) for name in "abcd"), max_parallel=1).start()
     assert plan.state.ready == (1, 2, 3)
     assert plan.skip("c").state.ready == (1, 3)
+
+
+def test_plan_fails_for_its_first_failure():
+    plan = Script(task("a"), task("b")).start().fail("b", message="one").fail("a", message="two")
+    assert plan.state.failure.message == "one"
+
+
+def test_task_may_need_one_that_stands_after_it():
+    plan = Script(task("a"), task("b"), task("c"), needs={"a": ["b"], "b": ["c"]}).start()
+    assert plan.work == ["c"]
+    assert plan.done("c").done("b").work == ["a"]

@@ -48,6 +48,7 @@ def test_what_is_tried_again_in_its_round_is_told_the_same():
 def test_question_that_was_answered_with_no_is_asked_again():
     plan = Script(question("a"), task("b")).start().prepared("a", message="Go?")
     assert plan.answer("a", False).retry("a").work == ["prepare a"]
+    assert plan["a"].round == 0
     assert plan.prepared("a", message="Go?").told == [("a", "asking", "Go?")]
     assert plan.answer("a", True).statuses["a"] == "succeeded"
 
@@ -55,6 +56,12 @@ def test_question_that_was_answered_with_no_is_asked_again():
 def test_question_that_was_answered_with_yes_is_not_asked_again():
     plan = Script(task("a", asks=True), task("b")).start().prepared("a")
     assert plan.answer("a", True).fail("a").retry("a").work == ["a"]
+
+
+def test_failure_that_is_tolerated_does_not_fail_a_plan_in_which_another_is_retried():
+    tolerated = task("a", continue_on_error=True)
+    plan = Script(tolerated, task("b"), task("c")).start().fail("a").fail("b").retry("b")
+    assert plan.done("b").done("c").finish is PlanStatus.SUCCEEDED
 
 
 def test_those_that_were_skipped_because_of_it_wait_again():
@@ -170,6 +177,13 @@ def test_taken_up_task_is_skipped_at_once_when_its_needs_say_so():
     plan.take_up()
     assert plan.statuses["c"] == plan.statuses["d"] == "skipped"
     assert plan.finish is PlanStatus.SUCCEEDED
+
+
+def test_skip_of_a_taken_up_task_reaches_those_that_stand_before_it():
+    needs = {"a": ["b"], "b": ["c", "d"]}
+    plan = Script(*(task(name) for name in "abcd"), needs=needs).start().not_met("c")
+    plan.cancel(grace=60).done("d").take_up()
+    assert plan.statuses["a"] == plan.statuses["b"] == "skipped"
 
 
 def test_taken_up_plan_has_its_whole_time_again():

@@ -159,3 +159,11 @@ def test_failure_of_one_that_goes_on_is_cut_and_not_left_out():
     [light] = lighten(PlanState(tasks=(unknown,))).tasks
     assert (light.failure.message, light.failure.hint) == ("y" * SHORT_CHARS, "")
     assert (light.answer.by, light.answer.comment) == ("ann", "")
+
+
+def test_comments_count_as_texts():
+    said = Answer(approved=True, by="ann", comment="c" * MAX_TEXT_BYTES)
+    task = TaskState(status=TaskStatus.SUCCEEDED, answer=said)
+    first, second = lighten(PlanState(tasks=(task, task))).tasks
+    assert first == task
+    assert (second.answer.approved, second.answer.comment) == (True, "")

@@ -119,7 +119,7 @@ def close(
     draft.dequeue(position)
     draft.replace(position, closed)
     draft.remaining -= before.status not in TASK_ENDS
-    if _is_undoable(before, outline, status):
+    if _is_undoable(before, outline):
         draft.undoable.append(position)
     if failure is not None and not outline.continue_on_error:
         draft.change_plan(failure=draft.state.failure or failure)
@@ -132,14 +132,13 @@ def is_met(task: TaskState, outline: TaskOutline) -> bool:
     return task.status is TaskStatus.SUCCEEDED or task.skipped_by is SkipCause.PERSON
 
 
-def _is_undoable(before: TaskState, outline: TaskOutline, status: TaskStatus) -> bool:
+def _is_undoable(before: TaskState, outline: TaskOutline) -> bool:
     """Tell whether a task that ends may have done something that its ``undo`` takes back.
 
     Of a ``for_each``, items may have been done that were not reported: the undo finds them.
     """
     was_begun = before.next_item > 0
-    may_be_done = outline.for_each or status is TaskStatus.SUCCEEDED or before.done > 0
-    return outline.undoes and was_begun and may_be_done
+    return outline.undoes and was_begun and (outline.for_each or before.done > 0)
 
 
 def _first_unmet(draft: Draft, outline: TaskOutline) -> int | None:

@@ -71,7 +71,7 @@ def revive(draft: Draft, position: int) -> None:
         if task.status is TaskStatus.PENDING:
             draft.change(dependent, watch=0)
             draft.dequeue(dependent)
-        elif task.status is TaskStatus.SKIPPED and task.skipped_by in _LOOKED_AT_AGAIN:
+        elif task.skipped_by in _LOOKED_AT_AGAIN:
             _reset(draft, dependent)
             draft.tell(dependent)
             worklist += draft.shape.dependents[dependent]
