@@ -119,6 +119,25 @@ def test_help_of_the_command_line_loads_neither_temporal_nor_storage():
     assert not loaded_by(statement) & (HEAVY_STORES | {"temporalio", "httpx"})
 
 
+def test_every_activity_is_called_with_a_heartbeat_timeout():
+    # Without one, a worker killed at the wrong moment is noticed minutes later.
+    calls = [
+        (name_of(path), call)
+        for path in sorted((SOURCE / "workflows").glob("*.py"))
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in {"execute_activity", "start_activity"}
+    ]
+    assert calls
+    without = [
+        f"{name}:{call.lineno}"
+        for name, call in calls
+        if "heartbeat_timeout" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert not without
+
+
 def compose() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     return loaded

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from plan_script import TRANSIENT, Script, each, question, task
+from plan_script import PERMANENT, TRANSIENT, UNKNOWN, Script, each, question, task
 
 from mainstay.decisions import dispatch
 from mainstay.schemas.calls import Verdict
@@ -147,3 +147,11 @@ def test_task_that_waits_for_a_place_but_has_nothing_left_is_passed_over():
     assert plan.state.ready == (0,)
     plan.fail("a", start=0)
     assert plan.state.ready == ()
+
+
+@pytest.mark.parametrize("kind", [PERMANENT, UNKNOWN])
+def test_task_that_failed_for_good_no_longer_waits_for_a_place(kind):
+    plan = Script(each("a", max_parallel=2)).start().prepared("a", items=9).note(Paused())
+    plan.done("a", 0)
+    assert plan.state.ready == (0,)
+    assert plan.fail("a", kind, start=1).state.ready == ()

@@ -49,7 +49,8 @@ def summarize(output: Value) -> str:
     if isinstance(output, str):
         return shorten(output.strip().replace("\n", " "), SUMMARY_CHARS)
     if isinstance(output, dict):
-        plain = {k: v for k, v in output.items() if isinstance(v, int | float | bool | str)}
+        told = ((k, v) for k, v in output.items() if v is not False and v != "")
+        plain = {k: v for k, v in told if isinstance(v, int | float | bool | str)}
         parts = (f"{key}={shorten(str(value), 30)}" for key, value in plain.items())
         return shorten(", ".join(parts).replace("\n", " "), SUMMARY_CHARS)
     return shorten(to_json(output).decode(), SUMMARY_CHARS)

@@ -52,6 +52,7 @@ async def _finish(request: PlanRequest, state: PlanState, result: PlanResult) ->
         ),
         result_type=Verdict,
         start_to_close_timeout=PREPARE_TIMEOUT,
+        heartbeat_timeout=request.options.heartbeat_timeout,
         retry_policy=MACHINE_RETRY,
         summary=f"finish: {result.status}",
     )
