@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from mainstay.schemas.errors import InvalidInput
+from mainstay.schemas.lifecycle import LifeState
 from mainstay.storage.agent_tables import (
     AgentMetricRecord,
     AgentRecord,
@@ -37,7 +38,6 @@ from mainstay.storage.plan_tables import TaskRecord
 from mainstay.storage.store import open_store
 from mainstay.storage.tables import metadata
 from mainstay.storage.words import (
-    AgentState,
     AgentType,
     RoutingType,
     Severity,
@@ -140,7 +140,7 @@ def agent(**fields: Any) -> AgentRecord:
     fields = {
         "agent_id": AGENT,
         "agent_type": AgentType.WORKER,
-        "current_state": AgentState.RUNNING,
+        "current_state": LifeState.RUNNING,
         **fields,
     }
     return AgentRecord(**fields)
@@ -225,8 +225,8 @@ def test_every_table_keeps_a_record_and_its_times(engine: Engine) -> None:
         ),
         StateTransitionRecord(
             agent_id=AGENT,
-            from_state=AgentState.RUNNING,
-            to_state=AgentState.PAUSED,
+            from_state=LifeState.RUNNING,
+            to_state=LifeState.PAUSED,
             created_at=NOON,
         ),
     ]
@@ -260,12 +260,12 @@ def test_active_agents_are_those_heard_of_within_five_minutes(engine: Engine) ->
     now = datetime.now(UTC)
     ids = {name: f"agent-{uuid4()}" for name in ("live", "paused", "silent", "ended", "unheard")}
     minutes = {"live": 1, "paused": 4, "silent": 6, "ended": 1, "unheard": None}
-    states = {"paused": AgentState.PAUSED, "ended": AgentState.TERMINATED}
+    states = {"paused": LifeState.PAUSED, "ended": LifeState.TERMINATED}
     with Session(engine) as session:
         for name, agent_id in ids.items():
             ago = minutes[name]
             heard = None if ago is None else now - timedelta(minutes=ago)
-            state = states.get(name, AgentState.RUNNING)
+            state = states.get(name, LifeState.RUNNING)
             session.add(agent(agent_id=agent_id, current_state=state, last_heartbeat=heard))
         session.commit()
         found = session.connection().execute(

@@ -13,6 +13,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, Index, Numeric, Text, text
 from sqlmodel import Field, SQLModel
 
+from mainstay.schemas.lifecycle import LifeState
+from mainstay.schemas.messages import MessageStatus
 from mainstay.storage.columns import (
     PRIORITY_CHECK,
     AgentIdText,
@@ -23,9 +25,7 @@ from mainstay.storage.columns import (
     utc_now,
 )
 from mainstay.storage.words import (
-    AgentState,
     AgentType,
-    MessageStatus,
     RoutingType,
     Severity,
     SupervisionEventType,
@@ -52,9 +52,9 @@ class AgentRecord(SQLModel, table=True):
 
     agent_id: str = Field(primary_key=True, sa_type=AgentIdText)
     agent_type: AgentType = Field(sa_type=choice("agents_agent_type", AgentType))
-    current_state: AgentState = Field(sa_type=choice("agents_current_state", AgentState))
-    previous_state: AgentState | None = Field(
-        default=None, sa_type=choice("agents_previous_state", AgentState)
+    current_state: LifeState = Field(sa_type=choice("agents_current_state", LifeState))
+    previous_state: LifeState | None = Field(
+        default=None, sa_type=choice("agents_previous_state", LifeState)
     )
     created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
     updated_at: datetime = Field(
@@ -198,8 +198,8 @@ class StateTransitionRecord(SQLModel, table=True):
 
     transition_id: UUID = Field(default_factory=uuid4, primary_key=True)
     agent_id: str = Field(foreign_key="agents.agent_id", ondelete="CASCADE", sa_type=AgentIdText)
-    from_state: AgentState = Field(sa_type=choice("state_transitions_from_state", AgentState))
-    to_state: AgentState = Field(sa_type=choice("state_transitions_to_state", AgentState))
+    from_state: LifeState = Field(sa_type=choice("state_transitions_from_state", LifeState))
+    to_state: LifeState = Field(sa_type=choice("state_transitions_to_state", LifeState))
     trigger_event: str | None = Field(default=None, max_length=100)
     transition_data: dict[str, Any] = Field(  # Any: JSON of whoever changed it
         default_factory=dict, sa_type=Json, sa_column_kwargs=EMPTY_OBJECT

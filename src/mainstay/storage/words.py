@@ -19,18 +19,6 @@ class AgentType(StrEnum):
     MEMORY = "MEMORY"
 
 
-class AgentState(StrEnum):
-    """Where an agent's life stands."""
-
-    INITIALIZING = "INITIALIZING"
-    RUNNING = "RUNNING"
-    PAUSED = "PAUSED"
-    STOPPING = "STOPPING"
-    TERMINATED = "TERMINATED"
-    ERROR = "ERROR"
-    RESTARTING = "RESTARTING"
-
-
 class TaskType(StrEnum):
     """What a task is about; a plan's tasks are CUSTOM."""
 
@@ -49,16 +37,6 @@ class RoutingType(StrEnum):
     BROADCAST = "BROADCAST"
     TARGET = "TARGET"
     ROUND_ROBIN = "ROUND_ROBIN"
-
-
-class MessageStatus(StrEnum):
-    """How far a message has come."""
-
-    PENDING = "PENDING"
-    DELIVERED = "DELIVERED"
-    PROCESSED = "PROCESSED"
-    FAILED = "FAILED"
-    EXPIRED = "EXPIRED"
 
 
 class SupervisionEventType(StrEnum):
