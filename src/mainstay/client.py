@@ -1,10 +1,12 @@
-"""The embeddable client: start plans, find them again, follow and steer them.
+"""The embeddable client: start plans and agents, find them again, follow and steer them.
 
     async with await Mainstay.connect() as mainstay:
         run = await mainstay.start(plan, {"path": "."})
         async for event in run.events():
             print(event.task, event.status)
         print(await run.outputs())
+        agent = await mainstay.spawn(AgentSpec(name="helper", model="openai:gpt-5-mini"))
+        print(await agent.ask("What is 6 times 7?"))
 
 The command line uses nothing else.
 """
@@ -30,6 +32,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from mainstay.activities.plans import times_ended
+from mainstay.agent_client import AgentClient
 from mainstay.connection import connect
 from mainstay.decisions.plan_files.plan_inputs import check_inputs
 from mainstay.handle import PlanHandle
@@ -46,7 +49,7 @@ from mainstay.workflows.options import turn_timeout
 from mainstay.workflows.plan import Plan
 
 
-class Mainstay:
+class Mainstay(AgentClient):
     """A connection to a Temporal server and to Mainstay's own database."""
 
     def __init__(self, temporal: Client, store: Store, settings: Settings) -> None:

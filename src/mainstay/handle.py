@@ -12,12 +12,8 @@ from temporalio.client import (
     Client,
     WorkflowFailureError,
     WorkflowHandle,
-    WorkflowQueryFailedError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from mainstay.schemas.calls import (
     AnswerRequest,
@@ -26,17 +22,15 @@ from mainstay.schemas.calls import (
     PlanResult,
     TaskRequest,
 )
-from mainstay.schemas.errors import MainstayError, NotFound, PlanFailed, Unavailable, restore
+from mainstay.schemas.errors import NotFound, PlanFailed
 from mainstay.schemas.records import EventKind, PlanEvent, PlanRow, TaskRow
 from mainstay.schemas.run import Failure, PlanStatus
 from mainstay.storage.store import Store
+from mainstay.temporal_calls import UPDATE_TIMEOUT, Callee, ask
 from mainstay.workflows.plan import Plan
 
 POLL_SECONDS = 0.1
 """How often events are looked for while a plan is being followed."""
-
-UPDATE_TIMEOUT = timedelta(seconds=30)
-"""How long a worker may take to say whether a request is accepted; longer means there is none."""
 
 T = TypeVar("T")
 
@@ -48,6 +42,9 @@ class PlanHandle:
         self.id = plan_id
         self._temporal = temporal
         self._store = store
+        self._callee = Callee(
+            "plan", plan_id, f"`mainstay status {plan_id}` shows how", "`mainstay list` shows them"
+        )
 
     def __repr__(self) -> str:
         return f"<PlanHandle {self.id}>"
@@ -182,39 +179,7 @@ class PlanHandle:
         return self._temporal.get_workflow_handle_for(Plan.run, self.id)
 
     async def _ask(self, asked: Awaitable[T]) -> T:
-        """Await a call to Temporal and make its errors ours."""
-        try:
-            return await asked
-        except WorkflowUpdateFailedError as error:
-            cause = error.cause
-            if isinstance(cause, ApplicationError):
-                raise restore(cause.type, cause.message, _hint(cause)) from None
-            raise MainstayError(str(cause)) from None
-        except WorkflowQueryFailedError as error:
-            raise MainstayError(str(error)) from None
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                # The SDK raises the same for a caller that was itself cancelled, and must stay so.
-                raise asyncio.CancelledError from None
-            raise Unavailable(
-                f"no worker answered for plan {self.id!r}; the request may still arrive",
-                hint="is a worker running? `mainstay doctor` looks",
-            ) from None
-        except RPCError as error:
-            raise self._translate(error) from None
-
-    def _translate(self, error: RPCError) -> MainstayError:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            if "completed" in str(error).lower():
-                return NotFound(
-                    f"plan {self.id!r} has ended", hint=f"`mainstay status {self.id}` shows how"
-                )
-            return NotFound(f"there is no plan {self.id!r}", hint="`mainstay list` shows them")
-        return Unavailable(
-            f"the Temporal server or a worker did not answer: {error.message}",
-            hint="is a worker running? `mainstay doctor` looks",
-        )
+        return await ask(asked, self._callee)
 
     def _result_of(self, cause: BaseException | None) -> PlanResult:
         if isinstance(cause, ApplicationError):
@@ -231,9 +196,3 @@ class PlanHandle:
         return PlanResult(
             plan_id=self.id, status=PlanStatus.FAILED, failure=Failure(message=str(cause))
         )
-
-
-def _hint(error: ApplicationError) -> str:
-    """Return the hint that crossed with an error: see :mod:`mainstay.payloads`."""
-    detail = error.details[0] if error.details else None
-    return detail if isinstance(detail, str) else ""

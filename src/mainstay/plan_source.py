@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mainstay.decisions.plan_files.plan_file import read_plan
-from mainstay.decisions.plan_files.problems import Problem
+from mainstay.decisions.plan_files.problems import list_problems
 from mainstay.decisions.plan_files.validation import Validation, validate
 from mainstay.schemas.errors import InvalidInput, NotFound
 from mainstay.schemas.limits import MAX_PLAN_FILE_BYTES
 from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.tools import ToolSpec
-
-MAX_LISTED = 100
-"""Problems that an error's message lists; the rest are counted."""
 
 
 def load_plan(path: str | Path, tools: Mapping[str, ToolSpec]) -> Validation:
@@ -43,19 +40,10 @@ def require_plan(path: str | Path, tools: Mapping[str, ToolSpec]) -> PlanSpec:
     found = load_plan(path, tools)
     if found.plan is None:
         raise InvalidInput(
-            describe_problems(str(path), found.errors),
+            list_problems(f"plan {str(path)!r}", found.errors),
             hint=f"`mainstay plan validate {path}` shows each in its place",
         )
     return found.plan
-
-
-def describe_problems(path: str, problems: list[Problem]) -> str:
-    """List what is wrong with a plan, below a line that counts it."""
-    many = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
-    lines = [f"plan {path!r} has {many}:", *map(str, problems[:MAX_LISTED])]
-    if len(problems) > MAX_LISTED:
-        lines.append(f"and {len(problems) - MAX_LISTED} more")
-    return "\n".join(lines)
 
 
 def _read_included(path: str) -> bytes | None:

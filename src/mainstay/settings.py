@@ -13,6 +13,7 @@ import platformdirs
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from mainstay.schemas.budgets import RateLimit
 from mainstay.schemas.durations import Duration, parse_duration
 
 
@@ -39,6 +40,14 @@ class Settings(BaseSettings):
     tools: Annotated[list[str], NoDecode, BeforeValidator(_as_names)] = Field(
         default_factory=list,
         description="modules or files that define further tools; with spaces or commas between",
+    )
+    model: str = Field(
+        "", description="model of agents that name none: provider:model, or script:FILE"
+    )
+    rate_limits: dict[str, RateLimit] = Field(
+        default_factory=dict,
+        description="how often each provider may be asked, as JSON: "
+        '{"openai": {"requests_per_minute": 60, "tokens_per_minute": 100000}}',
     )
     temporal_binary: str = Field("", description="the Temporal CLI, when it is not on the PATH")
     heartbeat_timeout: Duration = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -10,20 +10,30 @@ from temporalio.client import Client
 from temporalio.worker import Replayer, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from mainstay.activities.acting import Acting
+from mainstay.activities.agent_files import AgentFiles
+from mainstay.activities.agent_life import AgentLife
+from mainstay.activities.agent_ports import Models
 from mainstay.activities.plans import PlanActivities
+from mainstay.activities.protection import Protection
 from mainstay.activities.scope import Reader
 from mainstay.activities.tasks import TaskActivities
+from mainstay.activities.thinking import Thinking
 from mainstay.activities.undoing import UndoActivities
 from mainstay.connection import ensure_search_attributes
+from mainstay.models.language_models import LanguageModels
 from mainstay.payloads import DATA_CONVERTER, ContinuationGuard
+from mainstay.schemas.budgets import RateLimit
 from mainstay.schemas.errors import MainstayError
 from mainstay.settings import Settings
 from mainstay.storage.store import Store, open_store
+from mainstay.sweeping import sweeping
 from mainstay.tools.catalogue import load_catalogue
 from mainstay.tools.toolbox import Toolbox
+from mainstay.workflows.agent import Agent
 from mainstay.workflows.plan import Plan
 
-WORKFLOWS: list[type] = [Plan]
+WORKFLOWS: list[type] = [Plan, Agent]
 
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """Heartbeats are sent no rarer than this; a cancel arrives with the answer to one."""
@@ -59,23 +69,33 @@ def build_worker(
     tools: Toolbox,
     task_queue: str,
     *,
+    models: Models | None = None,
+    rate_limits: Mapping[str, RateLimit] | None = None,
     max_activities: int = MAX_ACTIVITIES,
     grace: timedelta = timedelta(seconds=5),
     silence: timedelta = timedelta(seconds=10),
 ) -> Worker:
-    """Make a worker that serves plans.
+    """Make a worker that serves plans and agents.
 
     Args:
         client: connected to the Temporal server.
         store: Mainstay's own database; the worker does not close it.
         tools: the tools that its tasks may use.
         task_queue: which queue it serves.
+        models: what its agents think with; by default every provider, with its usual key.
+        rate_limits: how often each provider may be asked, by all workers together.
         max_activities: pieces of work it does at once.
         grace: how long running tools may go on when it is stopped.
         silence: after so long without an answer it is taken for dead, and the workflows that it
             kept in memory are given to another worker.
     """
     reader = Reader(store)
+    models = models or LanguageModels()
+    files = AgentFiles(store, tools)
+    protection = Protection(store, rate_limits)
+    life = AgentLife(store, models, files)
+    thinking = Thinking(store, models, files, protection)
+    acting = Acting(store, tools, files, protection)
     plans = PlanActivities(store, tools, reader)
     tasks = TaskActivities(store, tools, reader)
     undo = UndoActivities(store, tools, reader)
@@ -93,6 +113,13 @@ def build_worker(
             tasks.run,
             tasks.gather,
             undo.undo,
+            life.open,
+            life.take,
+            life.record,
+            thinking.think,
+            thinking.summarize,
+            acting.act,
+            acting.collect,
         ],
         workflow_runner=workflow_runner(),
         workflow_failure_exception_types=[MainstayError],
@@ -116,15 +143,20 @@ async def running_worker(
     tools = Toolbox(load_catalogue([*settings.tools, *extra_tools]))
     await ensure_search_attributes(client)
     store = await open_store(settings.resolved_database_url, durability=settings.durability)
+    models = LanguageModels()
     try:
-        async with build_worker(
+        worker = build_worker(
             client,
             store,
             tools,
             settings.task_queue,
+            models=models,
+            rate_limits=settings.rate_limits,
             max_activities=max_activities,
             silence=settings.heartbeat_timeout,
-        ) as worker:
+        )
+        async with sweeping(client, store, settings.task_queue), worker:
             yield worker
     finally:
+        await models.close()
         await store.close()

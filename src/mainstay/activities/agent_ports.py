@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol
 
 from mainstay.schemas.agent import BudgetSpec
 from mainstay.schemas.agent_calls import AgentEvent, AgentRow
 from mainstay.schemas.budgets import Account, Breaker
 from mainstay.schemas.conversation import Entry, LiveText, ModelAnswer, Summary, ThreadRow, Usage
 from mainstay.schemas.messages import Message, MessageHeader, SendReceipt, Settlement
-from mainstay.schemas.tools import ToolSpec
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCall:
-    """One request to a language model.
-
-    Attributes:
-        model: ``provider:name``, ``script:FILE`` or ``code:MODULE:FUNCTION``.
-        instructions: the agent's prompt, with whatever stands above the conversation.
-        entries: the window of the conversation, oldest first.
-        tools: what it may call; their names hold no dots here (see ``wire_name``).
-        output_schema: the JSON Schema that its answer must match; None for free text.
-        settings: temperature, max_tokens and the like.
-        watch: is given the whole text so far, from time to time while it streams.
-        key: names the answer; the same for each attempt.
-    """
-
-    model: str
-    instructions: str
-    entries: Sequence[Entry]
-    tools: Sequence[ToolSpec] = ()
-    output_schema: Mapping[str, Any] | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    timeout: timedelta = timedelta(minutes=5)
-    watch: Callable[[str], None] | None = None
-    key: str = ""
-    attempt: int = 1
+from mainstay.schemas.model_calls import ModelCall as ModelCall
 
 
 class Models(Protocol):
@@ -150,9 +122,12 @@ class Threads(Protocol):
         accounts: Sequence[str],
         usage: Usage,
         events: Sequence[AgentEvent] = (),
+        *,
+        model: str = "",
     ) -> Entry:
         """Append an answer, charge for it, silence its live text and append events, in one
-        transaction. With a key that is known, nothing happens and the kept entry is returned."""
+        transaction. With a key that is known, nothing happens and the kept entry is returned.
+        ``model`` is what the provider calls it, for the charge."""
 
     async def latest_summary(self, thread_id: str) -> Summary | None:
         """Return the summary that reaches furthest."""
@@ -164,6 +139,8 @@ class Threads(Protocol):
         charge_key: str,
         accounts: Sequence[str],
         usage: Usage,
+        *,
+        model: str = "",
     ) -> None:
         """Store a summary and charge for it, once."""
 
@@ -186,7 +163,9 @@ class Accounts(Protocol):
     async def get_accounts(self, accounts: Sequence[str]) -> list[Account]:
         """Return accounts, those that exist, in the order asked for."""
 
-    async def charge(self, key: str, accounts: Sequence[str], usage: Usage) -> bool:
+    async def charge(
+        self, key: str, accounts: Sequence[str], usage: Usage, *, model: str = ""
+    ) -> bool:
         """Charge each account once under a key; False when that key was charged before."""
 
     async def change_breaker(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from mainstay.schemas.records import OutputChunk, PlanEvent, PlanRow, TaskRow
 from mainstay.schemas.tools import CallOutcome, ToolCall, ToolSpec
@@ -71,6 +71,13 @@ class Toolbox(Protocol):
 
     def specs(self) -> dict[str, ToolSpec]:
         """Return what each tool says of itself, by name."""
+
+    def check_arguments(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Compare arguments with a tool's signature, without calling it.
+
+        Raises:
+            InvalidInput: naming everything that is wrong.
+        """
 
     async def run_calls(
         self, tool: str, calls: Sequence[ToolCall], seconds: float

@@ -23,6 +23,9 @@ from mainstay.schemas.errors import MainstayError
 COMMANDS = (
     "run",
     "watch",
+    "agent",
+    "thread",
+    "cost",
     "up",
     "worker",
     "steer",

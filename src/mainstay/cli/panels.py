@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 RUN = "Run"
+AGENTS = "Agents"
 STEER = "Steer"
 LOOK = "Look"
 SET_UP = "Set up"
 
-PANELS = (RUN, STEER, LOOK, SET_UP)
+PANELS = (RUN, AGENTS, STEER, LOOK, SET_UP)

@@ -33,6 +33,12 @@ STATES: dict[str, tuple[str, str, str]] = {
     "undo_failed": ("✗", "x", "red"),
     "paused": ("‖", "|", "yellow"),
     "cancelling": ("⊘", "/", "yellow"),
+    "initializing": ("◌", "o", "cyan"),
+    "stopping": ("⊘", "/", "yellow"),
+    "terminated": ("■", "#", "dim"),
+    "error": ("✗", "x", "red"),
+    "restarting": ("↻", "~", "yellow"),
+    "lost": ("!", "!", "red"),
 }
 """Each state's symbol, its symbol where only ASCII can be shown, and its colour."""
 

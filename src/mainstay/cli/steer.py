@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mainstay.cli.amounts import read_duration
 from mainstay.cli.arguments import PlanIdArgument
 from mainstay.cli.messages import hint, say
 from mainstay.cli.options import option
 from mainstay.cli.panels import STEER
+from mainstay.cli.people import user_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Sequence
@@ -95,7 +96,7 @@ async def _answer(text: str, task: str, approved: bool, comment: str) -> None:
         plan = await _running_plan(mainstay, text)
         name = task or _only_one(plan.id, await plan.tasks(), ["asking"], "asks")
         async with _patience(mainstay):
-            said = await plan.answer(name, approved, by=_user(), comment=comment)
+            said = await plan.answer(name, approved, by=user_name(), comment=comment)
     say(said)
 
 
@@ -116,7 +117,7 @@ async def _cancel(text: str, grace: timedelta | None, reason: str) -> None:
 
     async with steering() as mainstay:
         plan = await _running_plan(mainstay, text)
-        await plan.cancel(reason or f"cancelled by {_user()}", grace)
+        await plan.cancel(reason or f"cancelled by {user_name()}", grace)
         say(f"asked {plan.id} to stop")
         await _warn_without_worker(mainstay)
     hint(f"`mainstay watch {plan.id}` follows it to its end")
@@ -136,7 +137,7 @@ async def _retry(text: str, task: str) -> None:
             fitting = ["failed", "unknown", "waiting"]
             name = task or _only_one(plan.id, await plan.tasks(), fitting, "can be retried")
             async with _patience(mainstay):
-                say(await plan.retry_task(name, by=_user()))
+                say(await plan.retry_task(name, by=user_name()))
     hint(f"`mainstay watch {plan.id}` follows it")
 
 
@@ -146,7 +147,7 @@ async def _skip(text: str, task: str, reason: str) -> None:
     async with steering() as mainstay:
         plan = await _running_plan(mainstay, text)
         async with _patience(mainstay):
-            said = await plan.skip(task, by=_user(), reason=reason)
+            said = await plan.skip(task, by=user_name(), reason=reason)
     say(said)
 
 
@@ -216,18 +217,5 @@ async def _patience(mainstay: Mainstay) -> AsyncIterator[None]:
         raise Unavailable(f"no worker of the queue {queue!r} answers", hint=again) from None
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "somebody"
-
-
 def _duration(text: str | None) -> timedelta | None:
-    from mainstay.schemas.durations import parse_duration
-    from mainstay.schemas.errors import InvalidInput
-
-    try:
-        return None if text is None else parse_duration(text)
-    except ValueError as error:
-        raise InvalidInput(f"--grace {text!r}: {error}") from None
+    return None if text is None else read_duration("--grace", text)

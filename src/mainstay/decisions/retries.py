@@ -51,7 +51,7 @@ PERMANENT_TYPES = frozenset(
 )
 """Errors that the same call makes again: the call, or the code, has to change first."""
 
-REFUSED_TYPES = frozenset({"Refused", "LimitReached"})
+REFUSED_TYPES = frozenset({"Refused", "LimitReached", "BudgetReached"})
 """Errors that say no. They are never retried and never burn a restart budget."""
 
 

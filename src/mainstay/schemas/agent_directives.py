@@ -9,6 +9,7 @@ from typing import Any
 from mainstay.schemas.agent_calls import Acted, AgentEventKind, Collected, Opened, Taken, Thought
 from mainstay.schemas.agent_run import TurnInput
 from mainstay.schemas.lifecycle import LifeState
+from mainstay.schemas.messages import Settlement
 from mainstay.schemas.run import Failure
 
 # Events.
@@ -34,9 +35,11 @@ class Rang:
 
 @dataclass(frozen=True, slots=True)
 class WasTaken:
-    """A batch came."""
+    """A batch came; or it did not, and what was to be settled is not."""
 
     taken: Taken
+    failure: Failure | None = None
+    unsettled: tuple[Settlement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +154,11 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Settle and take the next batch."""
+    """Settle what is settled, and take up to ``size`` messages; 0 only settles."""
 
     batch: int
+    size: int
+    settled: tuple[Settlement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +173,9 @@ class Think:
 
 @dataclass(frozen=True, slots=True)
 class Summarize:
-    """Have the older part of the conversation summarised."""
+    """Have the older part of a thread summarised."""
 
+    thread: str
     key: str
 
 
@@ -191,6 +197,7 @@ class Collect:
     use_id: str
     correlation: str
     key: str
+    gives_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class InputKind(StrEnum):
 class TurnInput(Model):
     """Something new for the model, by reference. ``key`` makes adding it idempotent.
 
-    ``ref`` is a message's id for MESSAGE and a document for TOOL; ``text`` is for FEEDBACK.
+    ``ref`` is a message's id for MESSAGE and a document for TOOL; ``text`` is for FEEDBACK, and
+    for a tool call that left no document.
     """
 
     kind: InputKind
@@ -64,8 +65,14 @@ class UseState(Model):
     question: str = ""
     is_unknown: bool = False
     """It may or may not have had its effect, and a person is asked what to do."""
+    text: str = ""
+    """What went wrong, for a call that left no document."""
     correlation: str = ""
     """For DELEGATED, the message that asks the other agent."""
+    collect_at: datetime | None = None
+    """When to look for its answer at the latest, should nobody tell that it is there."""
+    is_flying: bool = False
+    """It is being looked for just now."""
     attempt: int = 1
 
 
@@ -104,6 +111,8 @@ class TurnState(Model):
     deadline: datetime
     is_flying: bool = False
     """An activity asks the model, or makes a summary, just now."""
+    verdict: Failure | None = None
+    """It has failed, and ends as soon as nothing of it is in flight."""
     waits_for: str = ""
     """Why it waits, for people."""
 
@@ -138,10 +147,10 @@ class AgentState(Model):
     Attributes:
         rings: doorbells that were not answered yet, at most one.
         batch: number of the batch that is being worked on, or was last.
-        is_taking: a take is under way.
+        taking: how many messages the take that is under way asks for; None when none is.
         queue: headers of the batch that wait.
         settled: what became of messages, not yet told to storage.
-        stop_asked, restart_asked: what is to happen at the next safe boundary.
+        summarize: the thread whose older part is to be summarised before the next model call.
     """
 
     life: Lifecycle
@@ -150,14 +159,13 @@ class AgentState(Model):
     is_opening: bool = False
     rings: bool = False
     batch: int = 0
-    is_taking: bool = False
+    taking: int | None = None
     queue: tuple[MessageHeader, ...] = ()
     settled: tuple[Settlement, ...] = ()
     turn: TurnState | None = None
     counts: AgentCounts = Field(default_factory=AgentCounts)
     failure: Failure | None = None
-    stop_asked: str = ""
-    restart_asked: str = ""
+    summarize: str = ""
     is_once: bool = False
     """It ends after its first message."""
     result: Settlement | None = None

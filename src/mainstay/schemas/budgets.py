@@ -26,6 +26,34 @@ class Account(Model):
     first_charge_at: datetime | None = None
 
 
+class Charge(Model):
+    """Something that was spent, once under its key.
+
+    Attributes:
+        number: the order of arrival.
+        spender: the nearest account that paid, so whoever caused it.
+        model: the model as the provider names it; empty for what is no model call.
+        accounts: all that paid, the nearest first.
+    """
+
+    number: int
+    key: str
+    spender: str = ""
+    model: str = ""
+    accounts: tuple[str, ...] = ()
+    usage: Usage = Usage()
+    at: datetime
+
+
+class Spending(Model):
+    """What one spender spent with one model, over all charges to an account."""
+
+    spender: str
+    model: str = ""
+    charges: int = 0
+    usage: Usage = Usage()
+
+
 class BreakerState(StrEnum):
     """CLOSED lets calls through, OPEN none, HALF_OPEN one, to see.
 
@@ -45,3 +73,10 @@ class Breaker(Model):
     failures: int = 0
     opened_at: datetime | None = None
     probe_at: datetime | None = None
+
+
+class RateLimit(Model):
+    """How often a provider may be asked; 0 sets no limit."""
+
+    requests_per_minute: int = Field(0, ge=0)
+    tokens_per_minute: int = Field(0, ge=0)

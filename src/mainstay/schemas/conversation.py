@@ -28,6 +28,15 @@ class EntryKind(StrEnum):
     PIN = "pin"
 
 
+class Finish(StrEnum):
+    """Why a model stopped: it answered, wants tools, ran into a length limit, or refused."""
+
+    ANSWER = "answer"
+    TOOLS = "tools"
+    LENGTH = "length"
+    REFUSED = "refused"
+
+
 class ToolUse(Model):
     """A tool call that a model asks for; ``arguments`` is a text where it was not valid JSON."""
 
@@ -72,6 +81,7 @@ class Entry(Model):
         use_id, tool, is_error: for TOOL, which call it answers and whether it went wrong.
         ref: the document with the whole text, when ``text`` is cut.
         raw: for ASSISTANT, what the provider sent, in the model layer's own form.
+        finish: for ASSISTANT, why the model stopped.
         tokens: about how many tokens it takes.
         turn: which message it belongs to: all entries of a turn have the same.
     """
@@ -87,6 +97,7 @@ class Entry(Model):
     is_error: bool = False
     ref: str = ""
     raw: dict[str, Any] | None = None
+    finish: Finish = Finish.ANSWER
     tokens: int = 0
     turn: str = ""
     at: datetime
@@ -98,15 +109,6 @@ class Summary(Model):
     upto: int
     text: str
     tokens: int = 0
-
-
-class Finish(StrEnum):
-    """Why a model stopped: it answered, wants tools, ran into a length limit, or refused."""
-
-    ANSWER = "answer"
-    TOOLS = "tools"
-    LENGTH = "length"
-    REFUSED = "refused"
 
 
 class ModelAnswer(Model):

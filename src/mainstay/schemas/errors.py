@@ -2,7 +2,7 @@
 
 | error         | when                                            | retried? | exit code |
 |---------------|-------------------------------------------------|----------|-----------|
-| MainstayError | the base; a plan that failed                    | no       | 1         |
+| MainstayError | the base; a plan or an agent that failed        | no       | 1         |
 | InvalidInput  | a plan, a file, an argument is wrong            | never    | 3         |
 | NotFound      | what was named does not exist                   | never    | 4         |
 | LimitReached  | a rule stopped it: budget, quota, size          | never    | 5         |
@@ -57,6 +57,10 @@ class LimitReached(MainstayError):
     exit_code = 5
 
 
+class BudgetReached(LimitReached):
+    """What may be spent is spent; more can be given."""
+
+
 class Refused(MainstayError):
     """No authority for it, or a person said no."""
 
@@ -92,6 +96,10 @@ class PlanFailed(MainstayError):
     """A plan ended without success: a task failed, or its time was up."""
 
 
+class AgentFailed(MainstayError):
+    """An agent could not answer a message, or ended before it did."""
+
+
 ERRORS: dict[str, type[MainstayError]] = {
     error.__name__: error
     for error in (
@@ -99,11 +107,13 @@ ERRORS: dict[str, type[MainstayError]] = {
         InvalidInput,
         NotFound,
         LimitReached,
+        BudgetReached,
         Refused,
         Unavailable,
         ToolFailed,
         UnknownOutcome,
         PlanFailed,
+        AgentFailed,
     )
 }
 

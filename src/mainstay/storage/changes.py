@@ -24,6 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mainstay.decisions.projection import apply, apply_to_plan, done_change
 from mainstay.schemas.records import EventKind, PlanEvent, PlanRow, TaskRow
 from mainstay.storage import tables
+from mainstay.storage.access import Mergeable
 from mainstay.storage.outputs import NewChunk, save_chunks
 from mainstay.storage.queries import PLAN_COLUMNS, TASK_COLUMNS, plan_events_of
 from mainstay.storage.rows import (
@@ -41,7 +42,7 @@ IN_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Mergeable):
     """Things to be written in one transaction; ``tasks`` are those of ``plans``.
 
     Bodies are encoded already.
@@ -67,9 +68,11 @@ class Changes:
         bodies = sum(len(row["body"]) for row in rows)
         return bodies + 500 * (len(self.tasks) + len(self.events) + 1)
 
-    def __call__(self, connection: Connection) -> None:
-        """Write them."""
-        apply_changes(connection, self)
+    @classmethod
+    def run_together(cls, connection: Connection, works: Sequence[Changes]) -> list[None]:
+        """Write several as if they were one."""
+        apply_changes(connection, merge(works))
+        return [None] * len(works)
 
 
 def storable(events: Iterable[PlanEvent]) -> tuple[PlanEvent, ...]:
@@ -89,15 +92,15 @@ def merge(several: Sequence[Changes]) -> Changes:
     )
 
 
-def lock_plans(connection: Connection, plan_ids: Iterable[str]) -> None:
-    """Hold the locks of some plans until the transaction ends; SQLite's BEGIN already does.
+def lock_all(connection: Connection, ids: Iterable[str]) -> None:
+    """Hold the locks of plans, agents, ... until the transaction ends; SQLite's BEGIN does.
 
     Called once in a transaction and with sorted keys, so that two writers cannot wait for each
     other.
     """
     if connection.dialect.name != "postgresql":
         return
-    keys = sorted({_lock_key(plan_id) for plan_id in plan_ids})
+    keys = sorted({_lock_key(id_) for id_ in ids})
     if keys:
         connection.execute(_LOCK, {"keys": keys})
 
@@ -105,8 +108,8 @@ def lock_plans(connection: Connection, plan_ids: Iterable[str]) -> None:
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 
-def _lock_key(plan_id: str) -> int:
-    return int.from_bytes(blake2b(plan_id.encode(), digest_size=8).digest(), signed=True)
+def _lock_key(id_: str) -> int:
+    return int.from_bytes(blake2b(id_.encode(), digest_size=8).digest(), signed=True)
 
 
 def insert_new(connection: Connection, table: Table) -> Insert:

@@ -26,7 +26,7 @@ from sqlmodel import Field, SQLModel
 from mainstay.decisions.projection import RecordedStatus
 from mainstay.schemas.records import EventKind
 from mainstay.schemas.run import PlanStatus, TaskStatus
-from mainstay.storage.agent_tables import EMPTY_LIST, EMPTY_OBJECT, ZERO
+from mainstay.storage.agent_tables import BLANK, EMPTY_LIST, EMPTY_OBJECT, ZERO
 from mainstay.storage.columns import (
     PRIORITY_CHECK,
     AgentIdText,
@@ -38,7 +38,6 @@ from mainstay.storage.columns import (
 from mainstay.storage.words import TaskType
 
 NORMAL = {"server_default": text("2")}
-BLANK = {"server_default": text("''")}
 
 
 class PlanRecord(SQLModel, table=True):

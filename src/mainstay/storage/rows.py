@@ -54,10 +54,26 @@ def shown(text: str) -> str:
     """Make a text for people storable and at most 500 characters long."""
     if len(text) > MAX_MESSAGE_CHARS:
         text = text[: MAX_MESSAGE_CHARS - 1] + "…"
-    if text.isascii():
-        return text.replace("\0", "\N{SYMBOL FOR NULL}")
+    return storable_text(text)
+
+
+def storable_text(text: str) -> str:
+    """Make a text of any length storable: a sign for NUL, another for half a surrogate pair."""
     text = text.replace("\0", "\N{SYMBOL FOR NULL}")
+    if text.isascii():
+        return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def storable_json(value: Any) -> Any:  # Any: JSON-like, whatever its shape
+    """Make every text inside a JSON-like value storable."""
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, Mapping):
+        return {storable_text(str(key)): storable_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable_json(item) for item in value]
+    return value
 
 
 def moment(at: datetime, what: str) -> datetime:

@@ -14,18 +14,24 @@ from mainstay.schemas.errors import InvalidInput, Unavailable
 from mainstay.schemas.records import OutputChunk, PlanEvent, PlanRow, TaskRow
 from mainstay.schemas.run import PlanStatus
 from mainstay.storage import queries, tables
+from mainstay.storage.accounts import AccountStore
+from mainstay.storage.agents import AgentStore
 from mainstay.storage.changes import Changes, insert_new, storable, write_plan
 from mainstay.storage.columns import utc_now
 from mainstay.storage.connection import Durability, make_folder, open_engine, read_url
 from mainstay.storage.failures import translate
+from mainstay.storage.mailboxes import MailboxStore
+from mainstay.storage.memories import MemoryStore
 from mainstay.storage.migrate import migrate_engine
 from mainstay.storage.outputs import new_chunk
+from mainstay.storage.protection import ProtectionStore
 from mainstay.storage.rows import (
     exact,
     new_task_values,
     plan_values,
     within_limit,
 )
+from mainstay.storage.threads import ThreadStore
 from mainstay.storage.writer import Writer
 
 P = ParamSpec("P")
@@ -49,7 +55,7 @@ async def open_store(url: str, *, durability: Durability = "normal") -> Store:
     return await asyncio.to_thread(Store, url, durability)
 
 
-class Store:
+class Store(MailboxStore, AgentStore, ThreadStore, AccountStore, ProtectionStore, MemoryStore):
     """Documents, outputs and records. Safe to use from many tasks at once, and from many loops."""
 
     def __init__(self, url: str, durability: Durability = "normal") -> None:
@@ -190,6 +196,11 @@ class Store:
 
     async def _change(self, changes: Changes) -> None:
         await self._writer.write(changes, changes.plan_ids, changes.weight)
+
+    async def _write(
+        self, work: Callable[[Connection], T], locks: Iterable[str] = (), weight: int = 500
+    ) -> T:
+        return await self._writer.write(work, locks, weight)
 
     async def _read(
         self,

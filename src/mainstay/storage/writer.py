@@ -24,7 +24,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mainstay.schemas.errors import Unavailable
-from mainstay.storage.changes import Changes, lock_plans, merge
+from mainstay.storage.access import Mergeable
+from mainstay.storage.changes import lock_all
 from mainstay.storage.failures import AGAIN, error_code, is_data_fault, translate
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class Write:
     """A write that waits for its turn, and who waits for it."""
 
     work: Callable[[Connection], Any]  # Any: what it returns is the waiting caller's business
-    plan_ids: tuple[str, ...]
+    locks: tuple[str, ...]
     weight: int
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
@@ -68,13 +69,13 @@ class Writer:
         self._thread.start()
 
     async def write(
-        self, work: Callable[[Connection], T], plan_ids: Iterable[str] = (), weight: int = 500
+        self, work: Callable[[Connection], T], locks: Iterable[str] = (), weight: int = 500
     ) -> T:
         """Run ``work`` in a transaction and return what it returned, after the commit.
 
         Args:
             work: gets the connection. It may be run again, so it acts on nothing else.
-            plan_ids: the plans it writes about; their locks are held.
+            locks: the ids of what it writes about; their locks are held.
             weight: about how many bytes it writes.
 
         Raises:
@@ -86,7 +87,7 @@ class Writer:
         with self._gate:
             if self._closed:
                 raise Unavailable("the store is closed", hint="open another one")
-            self._queue.put(Write(work, tuple(plan_ids), weight, loop, future))
+            self._queue.put(Write(work, tuple(locks), weight, loop, future))
         return await future
 
     def close(self) -> None:
@@ -165,7 +166,7 @@ class Writer:
 
 
 def _run_group(connection: Connection, group: Sequence[Write]) -> list[Outcome]:
-    lock_plans(connection, (plan_id for write in group for plan_id in write.plan_ids))
+    lock_all(connection, (name for write in group for name in write.locks))
     if len(group) == 1:
         return [(group[0].work(connection), None)]
     savepoint = connection.begin_nested()
@@ -182,14 +183,18 @@ def _run_group(connection: Connection, group: Sequence[Write]) -> list[Outcome]:
 
 def _run_merged(connection: Connection, group: Sequence[Write]) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    for are_changes, some in groupby(group, lambda write: isinstance(write.work, Changes)):
+    for kind, some in groupby(group, _mergeable_kind):
         writes = list(some)
-        if are_changes:
-            merge([write.work for write in writes if isinstance(write.work, Changes)])(connection)
-            outcomes += [(None, None)] * len(writes)
+        if kind is not None:
+            works = [write.work for write in writes if isinstance(write.work, kind)]
+            outcomes += [(result, None) for result in kind.run_together(connection, works)]
         else:
             outcomes += [(write.work(connection), None) for write in writes]
     return outcomes
+
+
+def _mergeable_kind(write: Write) -> type[Mergeable] | None:
+    return type(write.work) if isinstance(write.work, Mergeable) else None
 
 
 def _run_alone(connection: Connection, write: Write) -> Outcome:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from mainstay.schemas.durations import format_duration
 from mainstay.schemas.errors import ToolFailed
@@ -39,6 +40,14 @@ class Toolbox:
     def specs(self) -> dict[str, ToolSpec]:
         """Return what each tool says of itself, by name."""
         return self._specs
+
+    def check_arguments(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Compare arguments with a tool's signature, without calling it.
+
+        Raises:
+            InvalidInput: naming everything that is wrong.
+        """
+        self._catalogue.get(name).validate(arguments)
 
     async def run_calls(
         self, tool: str, calls: Sequence[ToolCall], seconds: float

@@ -42,3 +42,12 @@ def turn_timeout(silence: timedelta) -> timedelta:
         The same, but 5 to 120 seconds, which is what the server allows.
     """
     return min(max(silence, SHORTEST_TURN), timedelta(seconds=120))
+
+
+AGENT_MARGIN = timedelta(minutes=15)
+"""What asking a model may take beyond its own timeout: waiting for a place in the queue of a
+provider whose rate is limited."""
+
+TOOL_CALL_TIMEOUT = timedelta(hours=24)
+"""Longest tool call of an agent; each tool keeps a timeout of its own. A worker that dies is
+noticed by its heartbeats."""

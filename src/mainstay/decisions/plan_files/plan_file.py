@@ -42,6 +42,20 @@ _RADIX = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 
 
+@dataclass(frozen=True)
+class Form:
+    """What kind of file is read: how large it may be, and what to say of one that is wrong."""
+
+    noun: str = "a plan"
+    beginning: str = "begin with `name:`"
+    when_empty: str = "`mainstay init` writes a plan"
+    when_large: str = "split the plan into sub-plans, or make it in Python"
+    max_bytes: int = MAX_PLAN_FILE_BYTES
+
+
+PLAN_FORM = Form()
+
+
 @dataclass(slots=True)
 class Node:
     """A value in a file: where it stands, and what it holds.
@@ -96,15 +110,15 @@ class Document:
         return node.text if node is not None else ""
 
 
-def read_plan(text: str | bytes, source: str) -> Document:
-    """Read a plan's file. ``source`` is its name, for messages."""
+def read_plan(text: str | bytes, source: str, form: Form = PLAN_FORM) -> Document:
+    """Read a plan's file, or another mapping in YAML. ``source`` is its name, for messages."""
     findings = Findings(source)
     root = None
-    decoded = _decode(text, findings)
+    decoded = decode(text, findings, form)
     if decoded is not None:
-        root = _Builder(source, findings).build(decoded)
+        root = _Builder(findings, form).build(decoded)
     if root is not None and not isinstance(root.value, dict):
-        report(findings, root.line, root.column, "a plan is a mapping", "begin with `name:`")
+        report(findings, root.line, root.column, f"{form.noun} is a mapping", form.beginning)
         root = None
     data = root.value if root is not None else None
     return Document(source, data, root, tuple(findings.problems))
@@ -117,17 +131,18 @@ def report(findings: Findings, line: int, column: int, message: str, hint: str =
     )
 
 
-def _decode(text: str | bytes, findings: Findings) -> str | None:
+def decode(text: str | bytes, findings: Findings, form: Form) -> str | None:
+    """Return the text of a file, without a byte order mark; None when that is reported as wrong."""
     try:
         content = text if isinstance(text, bytes) else text.encode()
-        if len(content) <= MAX_PLAN_FILE_BYTES:
+        if len(content) <= form.max_bytes:
             return content.decode("utf-8-sig")
         report(
             findings,
             1,
             1,
-            f"the file has {len(content)} bytes, more than {MAX_PLAN_FILE_BYTES}",
-            "split the plan into sub-plans, or make it in Python",
+            f"the file has {len(content)} bytes, more than {form.max_bytes}",
+            form.when_large,
         )
     except UnicodeDecodeError as error:
         line, column = place_of(content[: error.start].decode("utf-8", "replace"))
@@ -145,8 +160,9 @@ class _Stop(Exception):
 class _Builder:
     """Makes nodes of YAML's events, without recursion, so that no nesting can exhaust the stack."""
 
-    def __init__(self, source: str, findings: Findings) -> None:
+    def __init__(self, findings: Findings, form: Form) -> None:
         self.findings = findings
+        self.form = form
         self.anchors: dict[str, Node] = {}
         self.open: list[tuple[Node, str | None]] = []
         self.key: list[tuple[str, tuple[int, int]] | None] = []
@@ -164,7 +180,7 @@ class _Builder:
             report(self.findings, line, column, message, hint)
             return None
         if self.root is None:
-            report(self.findings, 1, 1, "the file is empty", "`mainstay init` writes a plan")
+            report(self.findings, 1, 1, "the file is empty", self.form.when_empty)
         return self.root
 
     def _take(self, event: yaml.Event) -> None:
@@ -193,7 +209,9 @@ class _Builder:
             self.key.pop()
             self._place(node, anchor)
         elif isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            self._stop(line, column, "a second document begins here", "one file holds one plan")
+            self._stop(
+                line, column, "a second document begins here", f"one file holds {self.form.noun}"
+            )
 
     def _place(self, node: Node, anchor: str | None) -> None:
         if anchor is not None:

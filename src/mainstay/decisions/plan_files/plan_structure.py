@@ -62,7 +62,7 @@ def check_structure(document: Document, findings: Findings) -> Structure:
 
 def _report(detail: ErrorDetails, data: Any, findings: Findings, removed: set[Path]) -> Path:
     """Report one complaint of the schema, note what to take out, and return where it is."""
-    path = _path_in(data, detail["loc"])
+    path = path_in(data, detail["loc"])
     kind = detail["type"]
     is_bad_key = "[key]" in detail["loc"]
     if kind == "missing":
@@ -84,7 +84,7 @@ def _is_plan(path: Path) -> bool:
     return len(path) % 2 == 0 and all(part == "plans" for part in path[::2])
 
 
-def _path_in(data: Any, loc: tuple[str | int, ...]) -> Path:
+def path_in(data: Any, loc: tuple[str | int, ...]) -> Path:
     """Return the part of a schema's location that exists in the document."""
     path: list[str | int] = []
     for part in loc:

@@ -67,6 +67,7 @@ _WANTED = {
     "string": "a text",
     "int": "a whole number",
     "float": "a number",
+    "decimal": "a number",
     "bool": "true or false",
     "list": "a list",
     "dict": "a mapping",
@@ -143,6 +144,8 @@ def _limit(kind: str, context: Mapping[str, Any]) -> str:
         return f"must be {context['expected']}"
     if kind == "greater_than_equal":
         return f"must be at least {context['ge']:g}"
+    if kind == "greater_than":
+        return f"must be more than {context['gt']:g}"
     if kind == "less_than_equal":
         return f"must be at most {context['le']:g}"
     if kind == "too_short":

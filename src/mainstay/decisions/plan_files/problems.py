@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from enum import StrEnum
 
 from mainstay.decisions.suggestions import did_you_mean
@@ -11,6 +11,9 @@ from mainstay.schemas.model import Model
 CHEAP_CANDIDATES = 50
 MAX_SUGGESTIONS = 200
 """Suggestions looked for among many names; each takes milliseconds, a plan has 20,000 tasks."""
+
+MAX_LISTED = 100
+"""Problems that an error's message lists; the rest are counted."""
 
 Path = tuple[str | int, ...]
 """Where something stands in a plan: keys and indexes from the top."""
@@ -114,6 +117,15 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(
         dict.fromkeys(problems), key=lambda problem: (problem.source, problem.line, problem.column)
     )
+
+
+def list_problems(what: str, problems: Sequence[Problem]) -> str:
+    """List problems, below a line that says what has them and counts them."""
+    many = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
+    lines = [f"{what} has {many}:", *map(str, problems[:MAX_LISTED])]
+    if len(problems) > MAX_LISTED:
+        lines.append(f"and {len(problems) - MAX_LISTED} more")
+    return "\n".join(lines)
 
 
 def is_fatal(problems: Iterable[Problem]) -> bool:

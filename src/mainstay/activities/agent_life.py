@@ -1,0 +1,159 @@
+"""The activities around an agent's turns: it gets ready, takes messages, settles them, ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from temporalio import activity
+
+from mainstay.activities.agent_files import AgentFiles
+from mainstay.activities.agent_ports import AgentStorage, Models
+from mainstay.activities.calling import reporting
+from mainstay.activities.doorbell import tell_replied
+from mainstay.activities.pulse import pulse
+from mainstay.schemas import names
+from mainstay.schemas.agent import AgentSpec
+from mainstay.schemas.agent_calls import (
+    AgentEvent,
+    AgentEventKind,
+    AgentRecordCall,
+    AgentRow,
+    OpenCall,
+    Opened,
+    TakeCall,
+    Taken,
+)
+from mainstay.schemas.agent_run import AgentPolicy
+from mainstay.schemas.conversation import ThreadRow
+from mainstay.schemas.errors import NotFound
+from mainstay.schemas.lifecycle import LifeState
+from mainstay.schemas.messages import Settlement
+
+
+class AgentLife:
+    """Getting ready, the mailbox, and the records of an agent."""
+
+    def __init__(self, storage: AgentStorage, models: Models, files: AgentFiles) -> None:
+        self._storage = storage
+        self._models = models
+        self._files = files
+
+    @activity.defn(name=names.AGENT_OPEN)
+    async def open(self, call: OpenCall) -> Opened:
+        """Read the agent's file, see to its model and its tools, and write its row."""
+        with reporting():
+            async with pulse():
+                spec = await self._files.spec(call.spec_ref)
+                model = spec.model or ""
+                await asyncio.to_thread(self._models.check, model)
+                self._files.tools_of(spec)
+                thread = await self._thread(call)
+                await self._write_row(call, spec)
+                return Opened(policy=policy_of(spec), entries=thread.entries)
+
+    @activity.defn(name=names.AGENT_TAKE)
+    async def take(self, call: TakeCall) -> Taken:
+        """Settle what was worked on and take the next batch; at the end, close the mailbox."""
+        with reporting():
+            async with pulse():
+                now = datetime.now(UTC)
+                events = (*call.events, *_settled_events(call, now))
+                if call.is_last:
+                    dead = await self._storage.close_mailbox(
+                        call.agent_id, call.settled, events, call.reason, now
+                    )
+                    await tell_replied((*call.settled, *dead))
+                    return Taken(batch=call.batch)
+                headers = await self._storage.settle_and_take(
+                    call.agent_id,
+                    call.settled,
+                    events,
+                    call.batch,
+                    call.size,
+                    now,
+                    only=call.only,
+                )
+                await tell_replied(call.settled)
+                own = [
+                    header if header.thread else header.model_copy(update={"thread": call.thread})
+                    for header in headers
+                ]
+                return Taken(batch=call.batch, headers=tuple(own))
+
+    @activity.defn(name=names.AGENT_RECORD)
+    async def record(self, call: AgentRecordCall) -> None:
+        """Put on record what happened in the workflow itself."""
+        with reporting():
+            async with pulse():
+                await self._storage.append_agent_events(call.events)
+
+    async def _thread(self, call: OpenCall) -> ThreadRow:
+        found = await self._storage.get_thread(call.thread)
+        if found is not None:
+            return found
+        if call.is_restart:
+            raise NotFound(
+                f"the conversation {call.thread!r} of agent {call.name!r} is gone, and an agent "
+                "does not start afresh in silence",
+                hint="restore a snapshot of it, or spawn it anew",
+            )
+        now = datetime.now(UTC)
+        made = ThreadRow(
+            thread_id=call.thread,
+            title=call.name,
+            agent_id=call.agent_id,
+            created_at=now,
+            updated_at=now,
+        )
+        await self._storage.create_thread(made)
+        return made
+
+    async def _write_row(self, call: OpenCall, spec: AgentSpec) -> None:
+        now = datetime.now(UTC)
+        row = AgentRow(
+            agent_id=call.agent_id,
+            name=call.name,
+            role=spec.role,
+            state=LifeState.INITIALIZING,
+            model=spec.model or "",
+            description=spec.description,
+            thread=call.thread,
+            spec_ref=call.spec_ref,
+            parent_id=call.parent_id,
+            capabilities=tuple(spec.capabilities),
+            created_at=now,
+            updated_at=now,
+        )
+        await self._storage.create_agent(row)
+        if call.accounts:
+            await self._storage.open_account(call.accounts[0], spec.budget, call.name)
+
+
+def policy_of(spec: AgentSpec) -> AgentPolicy:
+    """Return what of an agent's file its decisions need."""
+    return AgentPolicy(
+        limits=spec.limits,
+        on_failure=spec.on_failure,
+        batch=spec.mailbox.batch,
+        model=spec.model or "",
+        role=spec.role,
+    )
+
+
+def _settled_events(call: TakeCall, now: datetime) -> Sequence[AgentEvent]:
+    return [_settled_event(call, one, now) for one in call.settled]
+
+
+def _settled_event(call: TakeCall, one: Settlement, now: datetime) -> AgentEvent:
+    return AgentEvent(
+        agent_id=call.agent_id,
+        key=f"settled/{one.message_id}",
+        kind=AgentEventKind.MESSAGE_SETTLED,
+        at=now,
+        message_id=one.message_id,
+        thread=one.thread,
+        message=one.failure.message if one.failure else "",
+        data={"status": one.status, "position": one.position},
+    )

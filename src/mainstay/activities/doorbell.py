@@ -1,0 +1,47 @@
+"""Waking workflows: an agent whose mailbox is no longer empty, one whose question is answered.
+
+A signal to a workflow that has ended is no error: whoever waits has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from temporalio import activity
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from mainstay.schemas import names
+from mainstay.schemas.messages import SendReceipt, Settlement
+
+
+async def ring(client: Client, agent_ids: Iterable[str]) -> None:
+    """Wake agents, each once."""
+    await asyncio.gather(
+        *(_signal(client, agent_id, names.RING) for agent_id in dict.fromkeys(agent_ids))
+    )
+
+
+async def ring_receivers(receivers: Sequence[str], receipts: Sequence[SendReceipt]) -> None:
+    """From an activity, wake those receivers whose bell has to be rung."""
+    pairs = zip(receivers, receipts, strict=True)
+    await ring(activity.client(), [name for name, receipt in pairs if receipt.must_ring])
+
+
+async def tell_replied(settled: Iterable[Settlement]) -> None:
+    """From an activity, tell the workflows that wait for an answer that it is there."""
+    waiting = [one for one in settled if one.reply_workflow]
+    if waiting:
+        client = activity.client()
+        await asyncio.gather(
+            *(_signal(client, one.reply_workflow, names.REPLIED, one.message_id) for one in waiting)
+        )
+
+
+async def _signal(client: Client, workflow_id: str, name: str, *args: str) -> None:
+    try:
+        await client.get_workflow_handle(workflow_id).signal(name, args=list(args))
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise

@@ -1,0 +1,196 @@
+"""Steering an agent: pause it, stop it, start it again, answer it, give it more to spend."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mainstay.cli.agent_arguments import AgentArgument, LivingAgentArgument, ReasonOption
+from mainstay.cli.arguments import JsonOption
+from mainstay.cli.messages import hint, say
+from mainstay.cli.options import option
+from mainstay.cli.printing import print_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from mainstay.agent_handle import AgentHandle
+    from mainstay.schemas.agent import BudgetSpec
+    from mainstay.schemas.agent_calls import AgentRow
+
+GraceOption = Annotated[
+    str | None,
+    option(
+        "--grace",
+        metavar="DURATION",
+        help="How long it may take to finish what it does: 30s, 5m. By default as its file says.",
+        show_default=False,
+    ),
+]
+AnswerArgument = Annotated[
+    list[str], typer.Argument(metavar="TEXT...", help="The answer.", show_default=False)
+]
+QuestionOption = Annotated[
+    str, option("--question", metavar="ID", help="Which question, when it asks several.")
+]
+TokensOption = Annotated[int | None, option("--tokens", min=0, help="Tokens, in and out.")]
+UsdOption = Annotated[str | None, option("--usd", metavar="DOLLARS", help="Money.")]
+TurnsOption = Annotated[int | None, option("--turns", min=0, help="Messages worked on.")]
+CallsOption = Annotated[int | None, option("--tool-calls", min=0, help="Tool calls.")]
+TimeOption = Annotated[
+    str | None, option("--time", metavar="DURATION", help="Time since its first turn began.")
+]
+
+
+def pause(agent: LivingAgentArgument, reason: ReasonOption = "") -> None:
+    """Let an agent begin nothing new; messages wait in its mailbox."""
+    asyncio.run(_pause(agent, reason))
+
+
+def resume(agent: LivingAgentArgument) -> None:
+    """Let a paused agent go on."""
+    asyncio.run(_resume(agent))
+
+
+def stop(agent: LivingAgentArgument, grace: GraceOption = None, reason: ReasonOption = "") -> None:
+    """End an agent: it finishes what it does, and what waits in its mailbox fails."""
+    asyncio.run(_stop(agent, _duration("--grace", grace), reason))
+
+
+def restart(agent: LivingAgentArgument, reason: ReasonOption = "") -> None:
+    """Let an agent get ready again, and take up one that is lost; its conversation goes on."""
+    asyncio.run(_restart(agent, reason))
+
+
+def answer(agent: LivingAgentArgument, text: AnswerArgument, question: QuestionOption = "") -> None:
+    """Answer a question that an agent asks."""
+    asyncio.run(_answer(agent, " ".join(text), question))
+
+
+def budget(
+    agent: AgentArgument,
+    tokens: TokensOption = None,
+    usd: UsdOption = None,
+    turns: TurnsOption = None,
+    tool_calls: CallsOption = None,
+    time: TimeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an agent may spend, or change the limits that are named."""
+    changes = {
+        "tokens": tokens,
+        "usd": usd,
+        "turns": turns,
+        "tool_calls": tool_calls,
+        "time": _duration("--time", time),
+    }
+    named = {name: value for name, value in changes.items() if value is not None}
+    asyncio.run(_budget(agent, named, as_json))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands."""
+    for command in (pause, resume, stop, restart, answer, budget):
+        app.command()(command)
+
+
+@asynccontextmanager
+async def _found(text: str) -> AsyncIterator[tuple[AgentHandle, AgentRow]]:
+    """Connect and find an agent that can be steered.
+
+    Raises:
+        Refused: it has ended.
+        Unavailable: no worker would hear of it.
+    """
+    from mainstay.cli.agent_reading import agents_online
+    from mainstay.connection import has_worker
+    from mainstay.schemas.errors import Refused, Unavailable
+
+    async with agents_online() as mainstay:
+        row = await mainstay.find_agent(text)
+        if row.state == "TERMINATED":
+            raise Refused(
+                f"agent {row.name!r} has ended{f': {row.detail}' if row.detail else ''}",
+                hint="`mainstay agent spawn FILE --thread ID` makes one that goes on from it; "
+                f"its thread is {row.thread}",
+            )
+        if not await has_worker(mainstay.temporal, mainstay.settings.task_queue):
+            raise Unavailable(
+                f"no worker serves agent {row.name!r}, so nobody hears this",
+                hint="run one with `mainstay up` or `mainstay worker`, then ask again",
+            )
+        yield mainstay.agent_handle(row.agent_id), row
+
+
+async def _pause(text: str, reason: str) -> None:
+    async with _found(text) as (agent, row):
+        say(f"{row.name}: {await agent.pause(reason)}")
+        hint(f"`mainstay agent resume {row.name}` lets it go on")
+
+
+async def _resume(text: str) -> None:
+    async with _found(text) as (agent, row):
+        say(f"{row.name}: {await agent.resume()}")
+
+
+async def _stop(text: str, grace: timedelta | None, reason: str) -> None:
+    from mainstay.agent_driving import Driving
+
+    async with _found(text) as (agent, row):
+        if await agent.driving() is Driving.LOST:
+            # Only a workflow can end an agent's life properly: what waits in its mailbox fails.
+            await agent.restart("to be stopped")
+        say(f"{row.name}: {await agent.stop(reason, grace)}")
+        hint(f"`mainstay agent watch {row.name}` follows it to its end")
+
+
+async def _restart(text: str, reason: str) -> None:
+    async with _found(text) as (agent, row):
+        say(f"{row.name}: {await agent.restart(reason)}; its conversation and its mailbox stay")
+
+
+async def _answer(text: str, words: str, question: str) -> None:
+    from mainstay.cli.people import user_name
+
+    async with _found(text) as (agent, _):
+        say(await agent.answer(words, use_id=question, by=user_name()))
+
+
+async def _budget(text: str, changes: Mapping[str, object], as_json: bool) -> None:
+    from mainstay.cli.agent_look import spending
+    from mainstay.cli.reading import reading
+
+    async with reading() as mainstay:
+        agent = await mainstay.agent(text)
+        if changes:
+            await agent.raise_budget(_changed((await agent.account()).limits, changes))
+        account = await agent.account()
+    if as_json:
+        print_json(account)
+        return
+    print(spending(account))
+    if changes:
+        hint(f"`mainstay agent resume {text}` lets it go on, if it paused for want of budget")
+
+
+def _changed(limits: BudgetSpec, changes: Mapping[str, object]) -> BudgetSpec:
+    from pydantic import ValidationError
+
+    from mainstay.schemas.agent import BudgetSpec
+    from mainstay.schemas.errors import InvalidInput
+
+    try:
+        return BudgetSpec.model_validate({**dict(limits), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InvalidInput(f"--{first['loc'][0]} {first['input']!r}: {first['msg']}") from None
+
+
+def _duration(name: str, text: str | None) -> timedelta | None:
+    from mainstay.cli.amounts import read_duration
+
+    return None if text is None else read_duration(name, text)

@@ -1,0 +1,1 @@
+"""Agents as people write them: reading their Markdown files, checking them, writing them back."""

@@ -1,0 +1,1 @@
+"""The rules of agents: their lives, turns, conversations, budgets and protection."""

@@ -1,0 +1,109 @@
+"""An agent's state while a decision is being made."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from mainstay.decisions.agents.lifecycle import move
+from mainstay.schemas.agent_calls import AgentEventKind
+from mainstay.schemas.agent_directives import AgentDirective, Note
+from mainstay.schemas.agent_run import AgentState, TurnState, UseState, UseStatus
+from mainstay.schemas.lifecycle import EndReason, LifeState, PauseReason
+
+LIVING = frozenset({LifeState.RUNNING, LifeState.STOPPING})
+"""States in which a turn that has begun goes on."""
+
+
+class AgentDraft:
+    """The working copy of a state, and the directives collected on the way."""
+
+    def __init__(self, state: AgentState, now: datetime) -> None:
+        self.state = state
+        self.now = now
+        self.directives: list[AgentDirective] = []
+
+    @property
+    def turn(self) -> TurnState:
+        """The turn that is being worked on; ask only when there is one."""
+        assert self.state.turn is not None
+        return self.state.turn
+
+    @property
+    def is_flying(self) -> bool:
+        """Whether any activity of the turn is under way."""
+        turn = self.state.turn
+        if turn is None:
+            return False
+        return turn.is_flying or any(
+            use.status is UseStatus.RUNNING or use.is_flying for use in turn.uses
+        )
+
+    def do(self, directive: AgentDirective) -> None:
+        """Ask for something."""
+        self.directives.append(directive)
+
+    def note(self, kind: AgentEventKind, message: str = "") -> None:
+        """Put something on record."""
+        self.do(Note(kind, message, at=self.now))
+
+    def change(self, **update: Any) -> None:  # Any: fields of the state, as model_copy has it
+        """Change fields of the state."""
+        self.state = self.state.model_copy(update=update)
+
+    def change_turn(self, **update: Any) -> None:  # Any: see above
+        """Change fields of the turn."""
+        self.change(turn=self.turn.model_copy(update=update))
+
+    def use(self, use_id: str) -> UseState | None:
+        """Return a tool call of the turn."""
+        uses = self.state.turn.uses if self.state.turn else ()
+        return next((use for use in uses if use.id == use_id), None)
+
+    def change_use(self, use_id: str, **update: Any) -> None:  # Any: see above
+        """Change fields of one of the turn's tool calls."""
+        self.change_turn(
+            uses=tuple(
+                use.model_copy(update=update) if use.id == use_id else use for use in self.turn.uses
+            )
+        )
+
+    def move(
+        self,
+        to: LifeState,
+        trigger: str,
+        detail: str = "",
+        *,
+        pause_reason: PauseReason | None = None,
+        end_reason: EndReason | None = None,
+        grace: timedelta | None = None,
+    ) -> None:
+        """Change the state of the agent's life, and put it on record.
+
+        Raises:
+            Refused: the present state does not lead there.
+        """
+        life = move(
+            self.state.life,
+            to,
+            self.now,
+            self.state.policy.limits,
+            trigger=trigger,
+            detail=detail,
+            pause_reason=pause_reason,
+            end_reason=end_reason,
+            grace=grace,
+        )
+        made = life.transitions[-1]
+        self.change(life=life)
+        self.do(
+            Note(
+                AgentEventKind.STATE,
+                detail,
+                from_state=made.from_state,
+                to_state=made.to_state,
+                trigger=trigger,
+                duration_ms=made.duration_ms,
+                at=self.now,
+            )
+        )

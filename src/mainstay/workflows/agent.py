@@ -1,0 +1,280 @@
+"""The workflow of one agent: the durable shell around :mod:`mainstay.decisions.agents`."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+from mainstay.decisions.agents.agent import decide, is_at_boundary, next_alarm
+from mainstay.decisions.agents.lifecycle import begin
+from mainstay.decisions.agents.view import check_control, describe, find_question, info, mailbox
+from mainstay.schemas import names
+from mainstay.schemas.agent import LimitsSpec
+from mainstay.schemas.agent_calls import (
+    AgentInfo,
+    AgentResult,
+    AnswerQuestion,
+    MailboxView,
+    PauseRequest,
+    RestartRequest,
+    StopRequest,
+)
+from mainstay.schemas.agent_directives import (
+    Act,
+    AgentDirective,
+    AgentSignal,
+    Began,
+    ClockTicked,
+    Collect,
+    Note,
+    Open,
+    PauseAsked,
+    QuestionAnswered,
+    Rang,
+    Replied,
+    RestartAsked,
+    ResumeAsked,
+    StopAsked,
+    StopTurn,
+    Summarize,
+    Take,
+    Think,
+)
+from mainstay.schemas.agent_run import AgentRequest, AgentState
+from mainstay.schemas.lifecycle import Lifecycle, LifeState
+from mainstay.schemas.limits import MAX_MESSAGE_CHARS
+from mainstay.schemas.search import STATE
+from mainstay.workflows.agent_records import AgentRecords
+from mainstay.workflows.agent_work import AgentWork
+from mainstay.workflows.alarm import Alarm
+from mainstay.workflows.options import SETTLE_DELAY
+
+
+@workflow.defn(name=names.AGENT)
+class Agent:
+    """Lives until it is told to end. Every rule is a decision; here they are only carried out."""
+
+    @workflow.init
+    def __init__(self, request: AgentRequest) -> None:
+        self._request = request
+        self._inbox: list[AgentSignal] = []
+        self._state = request.state or AgentState(
+            life=begin(workflow.now(), LimitsSpec()), is_once=request.options.is_once
+        )
+        self._turns_before = self._state.counts.messages
+        self._bug: BaseException | None = None
+        self._handled = 0
+        self._cancelled_from_outside = False
+        self._alarm = Alarm(lambda: self._note(ClockTicked()))
+        self._records = AgentRecords(request)
+        self._work = AgentWork(request, self._note, self._stop_for)
+
+    @workflow.run
+    async def run(self, request: AgentRequest) -> AgentResult:
+        """Live.
+
+        Returns:
+            How it ended; an agent that was stopped has not failed.
+        """
+        # Temporal's own cancel hits whatever is being awaited; here it only becomes an event.
+        life = asyncio.create_task(self._live())
+        while True:
+            try:
+                return await asyncio.shield(life)
+            except asyncio.CancelledError:
+                if life.done():
+                    return life.result()
+                self._cancelled_from_outside = True
+                self._note(StopAsked("cancelled from outside", timedelta(0)))
+
+    # What wakes it. Handlers record an event and return.
+
+    @workflow.signal(name=names.RING)
+    def ring(self) -> None:
+        """Say that there is something in the mailbox."""
+        if not any(isinstance(event, Rang) for event in self._inbox):
+            self._note(Rang())
+
+    @workflow.signal(name=names.REPLIED)
+    def replied(self, correlation: str) -> None:
+        """Say that another agent has answered a message."""
+        self._note(Replied(correlation))
+
+    # Control. It is refused when it makes no sense, and never waits behind messages.
+
+    @workflow.update
+    async def pause(self, request: PauseRequest) -> str:
+        """Work on nothing new until resumed."""
+        return await self._handle(PauseAsked(_cut(request.reason)), "paused")
+
+    @workflow.update
+    async def resume(self) -> str:
+        """Go on after a pause."""
+        return await self._handle(ResumeAsked(), "resumed")
+
+    @workflow.update
+    async def stop(self, request: StopRequest) -> str:
+        """Finish the present turn within the grace, then end."""
+        return await self._handle(StopAsked(_cut(request.reason), request.grace), "stopping")
+
+    @workflow.update
+    async def restart(self, request: RestartRequest) -> str:
+        """Get ready again and go on from the last good state."""
+        return await self._handle(RestartAsked(_cut(request.reason)), "restarting")
+
+    @workflow.update
+    async def answer(self, request: AnswerQuestion) -> str:
+        """Answer a question of the agent's."""
+        use = find_question(self._state, request.use_id)
+        await self._handle(QuestionAnswered(use.id, request.answer, _cut(request.by)), "")
+        return f"{use.name}: answered"
+
+    @pause.validator
+    def check_pause(self, request: PauseRequest) -> None:
+        """Refuse what the agent's state does not allow, naming what it does."""
+        check_control(self._state, LifeState.PAUSED)
+
+    @resume.validator
+    def check_resume(self) -> None:
+        """Refuse to resume what is not paused."""
+        check_control(self._state, LifeState.RUNNING)
+
+    @stop.validator
+    def check_stop(self, request: StopRequest) -> None:
+        """Refuse to stop what is ending already."""
+        check_control(self._state, LifeState.STOPPING)
+
+    @restart.validator
+    def check_restart(self, request: RestartRequest) -> None:
+        """Refuse what the agent's state does not allow, naming what it does."""
+        check_control(self._state, LifeState.RESTARTING)
+
+    @answer.validator
+    def check_answer(self, request: AnswerQuestion) -> None:
+        """Refuse an answer that nobody waits for."""
+        find_question(self._state, request.use_id)
+
+    @workflow.query
+    def info(self) -> AgentInfo:
+        """The agent at a glance."""
+        request = self._request
+        return info(self._state, request.agent_id, request.name, request.thread)
+
+    @workflow.query
+    def history(self) -> Lifecycle:
+        """Its life so far: the latest transitions, and how many there were."""
+        return self._state.life
+
+    @workflow.query
+    def mailbox(self) -> MailboxView:
+        """What it knows of its mailbox."""
+        return mailbox(self._state)
+
+    # The loop: wait, decide, carry out.
+
+    async def _live(self) -> AgentResult:
+        if self._request.state is not None:
+            await workflow.sleep(SETTLE_DELAY)
+        self._inbox.insert(0, Began())
+        while self._state.life.state is not LifeState.TERMINATED:
+            self._alarm.set(next_alarm(self._state))
+            await workflow.wait_condition(lambda: bool(self._inbox or self._bug))
+            if self._bug is not None:
+                raise self._bug
+            self._step()
+            if self._is_due() and is_at_boundary(self._state):
+                await self._roll_over()
+        return await self._end()
+
+    def _note(self, event: AgentSignal) -> None:
+        self._inbox.append(event)
+
+    def _stop_for(self, bug: BaseException) -> None:
+        """Let a programming error suspend the run, where it can be seen, instead of hanging it."""
+        self._bug = bug
+
+    async def _handle(self, event: AgentSignal, said: str) -> str:
+        self._note(event)
+        turn = self._handled + 1
+        await workflow.wait_condition(lambda: self._handled >= turn)
+        return said
+
+    def _step(self) -> None:
+        events, self._inbox = self._inbox, []
+        before = self._state.life.state
+        self._state, directives = decide(self._state, events, workflow.now(), hold=self._is_due())
+        self._handled += 1
+        for directive in directives:
+            self._carry_out(directive)
+        self._records.flush_soon()
+        if self._state.life.state is not before or self._handled == 1:
+            self._show()
+
+    def _carry_out(self, directive: AgentDirective) -> None:
+        match directive:
+            case Note():
+                self._records.note(directive, self._state)
+            case Open():
+                self._work.open(directive)
+            case Take():
+                self._work.take(directive, self._records.take_waiting())
+            case Think():
+                self._work.think(directive, self._state)
+            case Act():
+                self._work.act(directive, self._state)
+            case Collect():
+                self._work.collect(directive)
+            case Summarize():
+                self._work.summarize(directive, self._state)
+            case StopTurn():
+                self._work.stop_turn()
+            case _:
+                pass  # End: the loop sees that the life is over
+
+    def _show(self) -> None:
+        life = self._state.life
+        workflow.upsert_search_attributes([_STATE.value_set(life.state)])
+        workflow.set_current_details(describe(self.info()))
+
+    # The ends of a run.
+
+    def _is_due(self) -> bool:
+        """Whether the history is long enough to begin a new one."""
+        options, here = self._request.options, workflow.info()
+        turns = self._state.counts.messages - self._turns_before
+        return (
+            turns >= options.rollover_turns
+            or here.get_current_history_length() >= options.rollover_events
+            or here.is_continue_as_new_suggested()
+        )
+
+    async def _roll_over(self) -> None:
+        await self._records.flush()
+        await workflow.wait_condition(lambda: bool(self._inbox) or workflow.all_handlers_finished())
+        if self._inbox or not is_at_boundary(self._state):
+            return
+        update = {"state": self._state}
+        workflow.continue_as_new(self._request.model_copy(update=update))
+
+    async def _end(self) -> AgentResult:
+        life = self._state.life
+        await self._records.close(self._state.settled, life.detail or f"the agent is {life.state}")
+        self._show()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return AgentResult(
+            agent_id=self._request.agent_id,
+            state=life.state,
+            reason=life.detail,
+            settlement=self._state.result,
+            usage=self._state.counts.usage,
+        )
+
+
+def _cut(text: str) -> str:
+    return text[:MAX_MESSAGE_CHARS]
+
+
+_STATE = SearchAttributeKey.for_keyword(STATE)

@@ -1,0 +1,255 @@
+"""What is kept about agents, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from agent_examples import ANNA, BERT, agent_id, agent_row, message, state_event
+from record_examples import NOON, at
+
+from mainstay.schemas.agent_calls import AgentEvent, AgentEventKind, AgentRow
+from mainstay.schemas.errors import InvalidInput, Refused
+from mainstay.schemas.lifecycle import LifeState, Transition
+from mainstay.storage.store import Store, open_store
+
+INITIALIZING, RUNNING = LifeState.INITIALIZING, LifeState.RUNNING
+ERROR, RESTARTING = LifeState.ERROR, LifeState.RESTARTING
+TERMINATED = LifeState.TERMINATED
+
+
+async def row_of(store: Store, agent: str = ANNA) -> AgentRow:
+    found = await store.get_agent(agent)
+    assert found is not None
+    return found
+
+
+def noted(key: str, which: str = ANNA, **fields: Any) -> AgentEvent:
+    fields = {"kind": AgentEventKind.MODEL_ASKED, "at": NOON, **fields}
+    return AgentEvent(agent_id=which, key=key, **fields)
+
+
+async def test_an_agent_comes_back_as_it_was_created(store: Store) -> None:
+    row = agent_row(
+        name="team/anna",
+        role="critic",
+        previous=INITIALIZING,
+        model="script:talk.yaml",
+        description="na\u00efve \U0001f40d",
+        thread="thread/1",
+        spec_ref="specs/1",
+        parent_id="plan/p/1",
+        capabilities=("fs", "web"),
+        detail="ready",
+        restarts=2,
+        errors=1,
+        updated_at=at(3),
+    )
+    assert await store.create_agent(row) == row
+    assert await store.create_agent(row.model_copy(update={"name": "other"})) == row
+    assert await store.get_agent(ANNA) == await store.get_agent("team/anna") == row
+
+
+async def test_an_unknown_agent_is_nobody(store: Store) -> None:
+    await store.create_agent(agent_row())
+    assert [await store.get_agent(name) for name in (BERT, "anna", "")] == [None] * 3
+
+
+@pytest.mark.parametrize("fields", [{"role": "pirate"}, {"name": "a\0"}, {"capabilities": ("\0",)}])
+async def test_an_agent_that_cannot_be_kept_exactly_is_refused(store: Store, fields) -> None:
+    with pytest.raises(InvalidInput):
+        await store.create_agent(agent_row(**fields))
+    assert await store.list_agents() == []
+
+
+async def test_a_name_belongs_to_one_living_agent(store: Store) -> None:
+    await store.create_agent(agent_row(ANNA, name="one"))
+    with pytest.raises(Refused, match="'one'"):
+        await store.create_agent(agent_row(BERT, name="one"))
+    assert await store.get_agent(BERT) is None
+    await store.append_agent_events([state_event("e", RUNNING, TERMINATED)])
+    assert (await row_of(store, "one")).agent_id == ANNA
+    await store.create_agent(agent_row(BERT, name="one", created_at=at(-9)))
+    assert (await row_of(store, "one")).agent_id == BERT
+    third = agent_row(agent_id(3), name="one", created_at=at(-20), state=TERMINATED)
+    await store.create_agent(third)
+    await store.append_agent_events([state_event("e", RUNNING, TERMINATED, agent_id=BERT)])
+    assert (await row_of(store, "one")).agent_id == ANNA
+
+
+async def test_agents_need_no_name(store: Store) -> None:
+    for number in range(3):
+        await store.create_agent(agent_row(agent_id(number)))
+    assert len(await store.list_agents()) == 3
+
+
+async def test_of_many_that_claim_a_name_at_once_one_gets_it(url: str) -> None:
+    stores = [await open_store(url) for _ in range(2)]
+    claims = [
+        stores[number % 2].create_agent(agent_row(agent_id(number), name="one"))
+        for number in range(20)
+    ]
+    outcomes = await asyncio.gather(*claims, return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AgentRow"] + ["Refused"] * 19
+    for store in stores:
+        await store.close()
+
+
+LIFE = [
+    state_event("1", None, INITIALIZING, 0, trigger="spawn"),
+    state_event("2", INITIALIZING, RUNNING, 1, trigger="ready", duration_ms=1000, message="go"),
+    state_event("3", RUNNING, ERROR, 2, trigger="failed", data={"try": 1}),
+    state_event("4", ERROR, RESTARTING, 3),
+    state_event("5", RESTARTING, RUNNING, 4, trigger="ready", duration_ms=5, message="again"),
+]
+
+
+async def test_changes_of_state_bring_the_row_up_to_date_once(store: Store) -> None:
+    await store.create_agent(agent_row(state=INITIALIZING))
+    for events in ([LIFE[0], LIFE[0]], LIFE, LIFE[2:4]):
+        await store.append_agent_events(events)
+    row = await row_of(store)
+    assert (row.state, row.previous, row.detail) == (RUNNING, RESTARTING, "again")
+    assert (row.restarts, row.errors, row.updated_at) == (1, 1, at(4))
+    assert len(await store.agent_events_after(ANNA, 0)) == len(LIFE)
+
+
+async def test_every_transition_is_kept_with_its_trigger_and_duration(store: Store) -> None:
+    await store.create_agent(agent_row(state=INITIALIZING))
+    await store.append_agent_events([*LIFE, *LIFE])
+    found = await store.transitions_of(ANNA)
+    assert found[0] == Transition(
+        number=1,
+        from_state=INITIALIZING,
+        to_state=RUNNING,
+        at=at(1),
+        trigger="ready",
+        duration_ms=1000,
+    )
+    assert [one.to_state for one in found] == [RUNNING, ERROR, RESTARTING, RUNNING]
+    assert [one.number for one in found] == [1, 2, 3, 4]
+    assert await store.transitions_of(BERT) == []
+
+
+async def test_a_change_that_is_told_late_does_not_turn_the_state_back(store: Store) -> None:
+    await store.create_agent(agent_row(state=INITIALIZING))
+    await store.append_agent_events(LIFE[3:])
+    await store.append_agent_events(LIFE[:3])
+    row = await row_of(store)
+    assert (row.state, row.previous, row.restarts, row.errors) == (RUNNING, RESTARTING, 1, 1)
+    states = [one.to_state for one in await store.transitions_of(ANNA)]
+    assert states == [RUNNING, ERROR, RESTARTING, RUNNING]
+
+
+async def test_events_that_came_before_the_row_are_not_lost(store: Store) -> None:
+    await store.append_agent_events(LIFE)
+    for _ in range(2):
+        await store.create_agent(agent_row(state=INITIALIZING))
+    row = await row_of(store)
+    assert (row.state, row.restarts, row.errors) == (RUNNING, 1, 1)
+    assert len(await store.transitions_of(ANNA)) == 4
+
+
+async def test_events_of_agents_come_in_order_page_by_page(store: Store) -> None:
+    for n in range(10):
+        await store.append_agent_events([noted(f"{n}-{part}") for part in range(3)])
+    await store.append_agent_events([noted("other", BERT), noted("0-0")])
+    seen: list[AgentEvent] = []
+    while page := await store.agent_events_after(ANNA, seen[-1].number if seen else 0, limit=4):
+        assert len(page) <= 4
+        seen += page
+    assert [event.key for event in seen] == [f"{n}-{part}" for n in range(10) for part in range(3)]
+    assert all(a.number < b.number for a, b in pairwise(seen))
+
+
+async def test_an_event_comes_back_as_it_was_told(store: Store) -> None:
+    told = noted(
+        "k\u00e9y",
+        kind=AgentEventKind.TOOL_ENDED,
+        message_id=str(uuid4()),
+        thread="thread/1",
+        message="done",
+        trigger="fs.read",
+        duration_ms=12,
+        data={"a": [1, None, {"b": "\u00e9"}]},
+    )
+    await store.append_agent_events([told])
+    (found,) = await store.agent_events_after(ANNA, 0)
+    assert found == told.model_copy(update={"number": found.number})
+
+
+async def test_strange_events_become_storable_or_are_refused(store: Store) -> None:
+    strange = noted("1", message="a\0" + "x" * 999, data={"\0": "\ud800"})
+    await store.append_agent_events([strange])
+    (found,) = await store.agent_events_after(ANNA, 0)
+    assert found.message.startswith("a\u2400x")
+    assert (len(found.message), found.data) == (500, {"\u2400": "\ufffd"})
+    with pytest.raises(InvalidInput):
+        await store.append_agent_events([noted("nul\0")])
+    with pytest.raises(InvalidInput, match="no time zone"):
+        await store.append_agent_events([noted("2", at=NOON.replace(tzinfo=None))])
+
+
+async def test_a_watcher_misses_no_event_whoever_writes(url: str) -> None:
+    stores = [await open_store(url) for _ in range(2)]
+    told = 200
+
+    async def tell(number: int) -> None:
+        for part in range(told // 4):
+            await stores[number % 2].append_agent_events([noted(f"{number}-{part}")])
+
+    async def watch() -> list[str]:
+        seen: list[AgentEvent] = []
+        while len(seen) < told:
+            last = seen[-1].number if seen else 0
+            seen += await stores[0].agent_events_after(ANNA, last)
+        return [event.key for event in seen]
+
+    keys, *_ = await asyncio.wait_for(asyncio.gather(watch(), *(tell(n) for n in range(4))), 60)
+    assert len(keys) == len(set(keys)) == told
+    for store in stores:
+        await store.close()
+
+
+async def test_agents_are_listed_newest_first_and_filtered(store: Store) -> None:
+    a, b, c = (agent_id(number) for number in range(1, 4))
+    await store.create_agent(agent_row(a, name="team/a", capabilities=("fs", "web"), role="critic"))
+    await store.create_agent(agent_row(b, name="team/b", created_at=at(2), parent_id="plan/p/1"))
+    await store.create_agent(
+        agent_row(c, name="Team/c", created_at=at(1), capabilities=("fs2",), state=ERROR)
+    )
+
+    async def listed(**how: Any) -> list[str]:
+        return [row.agent_id for row in await store.list_agents(**how)]
+
+    assert await listed() == [b, c, a]
+    assert await listed(limit=1) == [b]
+    assert await listed(states=[ERROR, TERMINATED]) == [c]
+    assert await listed(role="critic") == [a]
+    assert await listed(role="pirate") == []
+    assert await listed(capability="fs") == [a]
+    assert await listed(name_prefix="team/") == [b, a]
+    assert await listed(name_prefix="team_") == []
+    assert await listed(parent="plan/p/1", states=[RUNNING]) == [b]
+
+
+async def test_names_of_living_agents_are_found_by_their_beginning(store: Store) -> None:
+    for number, name in enumerate(("team/b", "team/a", "Team/c", "team%", "")):
+        await store.create_agent(agent_row(agent_id(number), name=name))
+    await store.create_agent(agent_row(agent_id(9), name="team/ended", state=TERMINATED))
+    assert await store.find_agents("team/") == ["team/a", "team/b"]
+    assert await store.find_agents("%") == []
+    assert len(await store.find_agents("")) == 4
+
+
+async def test_waiting_messages_are_counted(store: Store) -> None:
+    for which in (ANNA, BERT):
+        await store.create_agent(agent_row(which))
+    await store.send_messages([message() for _ in range(5)])
+    await store.take_batch(ANNA, 1, 2, at(7))
+    assert (await row_of(store)).pending == 3
+    assert {row.agent_id: row.pending for row in await store.list_agents()} == {ANNA: 3, BERT: 0}
+    assert (await row_of(store)).updated_at == NOON
