@@ -1,4 +1,4 @@
-"""Servers on loopback that speak like OpenAI's Chat Completions and like Anthropic's Messages.
+"""Servers on loopback that speak like OpenAI's Chat Completions and Responses and like Anthropic.
 
 They run in a thread, so that tests can drive them through real clients in this process or another.
 """
@@ -6,6 +6,7 @@ They run in a thread, so that tests can drive them through real clients in this 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import select
 import socket
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 
 Body = dict[str, Any]
 Event = tuple[str, Body | str]
@@ -66,6 +67,12 @@ Reply = Say | Fail | Cut | Garbage | Stall
 Answering = Callable[[Body], Reply]
 
 
+class Events(Protocol):
+    """Writes an answer as the events of one way of speaking."""
+
+    def __call__(self, say: Say, *, is_whole: bool = True) -> Iterator[Event]: ...
+
+
 class ModelStub:
     """A server with what it was asked, and what it will answer.
 
@@ -101,6 +108,11 @@ class ModelStub:
     def openai(self) -> str:
         """A model that is asked by the Chat Completions API."""
         return f"openai:gpt-4o-mini@{self.address}/v1"
+
+    @property
+    def responses(self) -> str:
+        """A model that is asked by the Responses API."""
+        return f"openai-responses:gpt-4o-mini@{self.address}/v1"
 
     @property
     def anthropic(self) -> str:
@@ -143,14 +155,14 @@ class _Handler(BaseHTTPRequestHandler):
         stub.paths.append(self.path)
         stub.headers.append({key.lower(): value for key, value in self.headers.items()})
         stub.requests.append(body)
-        is_openai = self.path.endswith("/chat/completions")
+        events = _WAYS[self.path.rpartition("/")[2]]
         self.close_connection = True
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.answer(stub.next_reply(body), is_openai)
+            self.answer(stub.next_reply(body), events)
 
-    def answer(self, reply: Reply, is_openai: bool) -> None:
+    def answer(self, reply: Reply, events: Events) -> None:
         if isinstance(reply, Fail):
-            self.fail(reply, is_openai)
+            self.fail(reply, is_openai=events is not anthropic_events)
             return
         if isinstance(reply, Stall) and reply.before_headers:
             self.stay_silent()
@@ -160,7 +172,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.send_header("connection", "close")
         self.end_headers()
-        events = openai_events if is_openai else anthropic_events
         if isinstance(reply, Say):
             for event in events(reply):
                 self.send_event(event)
@@ -177,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(reply, Garbage) or reply.cleanly:
             self.wfile.write(b"0\r\n\r\n")
 
-    def fail(self, reply: Fail, is_openai: bool) -> None:
+    def fail(self, reply: Fail, *, is_openai: bool) -> None:
         error: Body = {"message": reply.message, "type": reply.code or "an_error"}
         if is_openai:
             error["code"] = reply.code or None
@@ -281,6 +292,59 @@ def anthropic_events(say: Say, *, is_whole: bool = True) -> Iterator[Event]:
     yield event("message_stop")
 
 
+def responses_events(say: Say, *, is_whole: bool = True) -> Iterator[Event]:
+    """Yield an answer in the form of OpenAI's Responses."""
+    numbers = itertools.count()
+
+    def event(kind: str, **content: Any) -> Event:
+        return kind, {"type": kind, "sequence_number": next(numbers), **content}
+
+    def output_text(text: str) -> Body:
+        return {"type": "output_text", "text": text, "annotations": []}
+
+    response = {**_RESPONSE, "output": [], "status": "in_progress"}
+    output: list[Body] = []
+    yield event("response.created", response=response)
+    if say.pieces:
+        at = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+        item: Body = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
+        yield event(
+            "response.output_item.added", output_index=0, item={**item, "status": "in_progress"}
+        )
+        yield event("response.content_part.added", **at, part=output_text(""))
+        for piece in say.pieces:
+            yield event("response.output_text.delta", **at, delta=piece, logprobs=[])
+        if not is_whole:
+            return
+        text = "".join(say.pieces)
+        output.append({**item, "status": "completed", "content": [output_text(text)]})
+        yield event("response.output_text.done", **at, text=text, logprobs=[])
+        yield event("response.output_item.done", output_index=0, item=output[0])
+    for index, (use_id, name, arguments) in enumerate(say.tools, len(output)):
+        call: Body = {"id": f"fc_{use_id}", "type": "function_call", "call_id": use_id}
+        call |= {"name": name, "arguments": "", "status": "in_progress"}
+        at = {"item_id": call["id"], "output_index": index}
+        yield event("response.output_item.added", output_index=index, item=call)
+        for part in _halves(arguments):
+            yield event("response.function_call_arguments.delta", **at, delta=part)
+        whole = {**call, "arguments": arguments, "status": "completed"}
+        yield event("response.function_call_arguments.done", **at, name=name, arguments=arguments)
+        yield event("response.output_item.done", output_index=index, item=whole)
+        output.append(whole)
+    if not is_whole:
+        return
+    asked, said, cached = say.usage or (0, 0, 0)
+    counted = {
+        "input_tokens": asked,
+        "output_tokens": said,
+        "total_tokens": asked + said,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens_details": {"reasoning_tokens": 0},
+    }
+    done = {**response, "status": "completed", "output": output, "usage": counted}
+    yield event("response.completed", response=done)
+
+
 def _halves(text: str) -> list[str]:
     middle = len(text) // 2
     return [text[:middle], text[middle:]]
@@ -300,4 +364,18 @@ _ANTHROPIC: Body = {
     "content": [],
     "stop_reason": None,
     "stop_sequence": None,
+}
+_RESPONSE: Body = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1_700_000_000,
+    "model": "gpt-4o-mini-2024-07-18",
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+}
+_WAYS: dict[str, Events] = {
+    "completions": openai_events,
+    "messages": anthropic_events,
+    "responses": responses_events,
 }

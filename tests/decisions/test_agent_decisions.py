@@ -322,3 +322,7 @@ def test_mailbox_that_fails_while_the_agent_restarts_leaves_the_restart_alone():
     agent = Script().start().tell(Rang()).tell(StopAsked())
     agent.tell(WasTaken(Taken(batch=2), WRONG))
     assert agent.life is LifeState.TERMINATED
+
+
+def test_idle_agent_waits_for_no_moment():
+    assert Script().start().alarm is None

@@ -12,6 +12,7 @@ from mainstay.schemas.agent_directives import (
     Collect,
     QuestionAnswered,
     Replied,
+    ResumeAsked,
     StopAsked,
     StopTurn,
     Summarize,
@@ -270,3 +271,17 @@ def test_decision_does_not_change_what_it_was_given():
 
 def test_turn_that_waits_for_the_model_is_looked_at_again_at_its_deadline():
     assert busy(turn_timeout="7m").alarm == timedelta(minutes=7)
+
+
+def test_tool_call_that_nobody_can_pay_for_waits_until_there_is_more():
+    agent = busy().calls("x", "y").act_fails("x", BROKE)
+    assert agent.life is LifeState.PAUSED
+    agent.act_fails("y", BROKE)
+    assert agent.notes == []
+    assert agent.tell(ResumeAsked("budget")).acts == ["x", "y"]
+
+
+def test_tool_call_that_nobody_can_pay_for_fails_a_turn_that_has_to_end():
+    agent = busy().calls("x").tell(StopAsked()).act_fails("x", BROKE)
+    assert agent.life is LifeState.TERMINATED
+    assert agent.state.settled[0].failure == BROKE

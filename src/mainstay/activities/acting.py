@@ -22,7 +22,6 @@ from mainstay.activities.protection import Protection
 from mainstay.activities.pulse import pulse
 from mainstay.activities.spending import Spending
 from mainstay.activities.turn_inputs import result_text
-from mainstay.decisions.agents.budgets import Step
 from mainstay.schemas import names
 from mainstay.schemas.agent_calls import (
     ActCall,
@@ -73,7 +72,7 @@ class Acting:
                 kept = await self._kept(call)
                 if kept is not None:
                     return kept
-                await self._spending.check(call.accounts, Step.TOOL_CALL)
+                await self._spending.charge_tool_call(f"{call.agent_id}/{call.key}", call.accounts)
                 use = await self._use(call)
                 found = await self._run(call, use)
                 if isinstance(found, Result):
@@ -218,7 +217,6 @@ class Acting:
         # One after another in the queue of the one writer: they share a transaction.
         await asyncio.gather(
             self._storage.put_document(ref, _body(result)),
-            self._storage.charge(f"{call.agent_id}/{call.key}", call.accounts, usage),
             self._storage.append_agent_events([event]),
         )
         return Acted(

@@ -50,8 +50,8 @@ class AgentLife:
                 await asyncio.to_thread(self._models.check, model)
                 self._files.tools_of(spec)
                 thread = await self._thread(call)
-                await self._write_row(call, spec)
-                return Opened(policy=policy_of(spec), entries=thread.entries)
+                row = await self._write_row(call, spec)
+                return Opened(policy=policy_of(spec), entries=thread.entries, batch=row.batch)
 
     @activity.defn(name=names.AGENT_TAKE)
     async def take(self, call: TakeCall) -> Taken:
@@ -110,7 +110,7 @@ class AgentLife:
         await self._storage.create_thread(made)
         return made
 
-    async def _write_row(self, call: OpenCall, spec: AgentSpec) -> None:
+    async def _write_row(self, call: OpenCall, spec: AgentSpec) -> AgentRow:
         now = datetime.now(UTC)
         row = AgentRow(
             agent_id=call.agent_id,
@@ -126,9 +126,9 @@ class AgentLife:
             created_at=now,
             updated_at=now,
         )
-        await self._storage.create_agent(row)
         if call.accounts:
             await self._storage.open_account(call.accounts[0], spec.budget, call.name)
+        return await self._storage.create_agent(row)
 
 
 def policy_of(spec: AgentSpec) -> AgentPolicy:

@@ -10,6 +10,7 @@ from mainstay.schemas.agent import BudgetSpec
 from mainstay.schemas.agent_calls import AgentEvent, AgentRow
 from mainstay.schemas.budgets import Account, Breaker
 from mainstay.schemas.conversation import Entry, LiveText, ModelAnswer, Summary, ThreadRow, Usage
+from mainstay.schemas.errors import MainstayError
 from mainstay.schemas.messages import Message, MessageHeader, SendReceipt, Settlement
 from mainstay.schemas.model_calls import ModelCall as ModelCall
 
@@ -167,6 +168,19 @@ class Accounts(Protocol):
         self, key: str, accounts: Sequence[str], usage: Usage, *, model: str = ""
     ) -> bool:
         """Charge each account once under a key; False when that key was charged before."""
+
+    async def charge_within(
+        self,
+        key: str,
+        accounts: Sequence[str],
+        usage: Usage,
+        refusal: Callable[[Sequence[Account]], MainstayError | None],
+    ) -> None:
+        """Charge once under a key, unless ``refusal`` returns why not; in one transaction.
+
+        Raises:
+            MainstayError: what ``refusal`` returned.
+        """
 
     async def change_breaker(
         self, name: str, change: Callable[[Breaker], Breaker]

@@ -51,7 +51,6 @@ async def ask_agent(
     except (NotFound, Refused) as error:
         return await _unanswerable(storage, call, error.message)
     await ring_receivers([row.agent_id], receipts)
-    await storage.charge(f"{call.agent_id}/{call.key}", call.accounts, Usage(tool_calls=1))
     return Acted(correlation=message.id, usage=Usage(tool_calls=1))
 
 

@@ -27,10 +27,25 @@ class Spending:
         found = await self._storage.get_accounts(accounts)
         breach = check(found, datetime.now(UTC), step)
         if breach is not None:
-            raise BudgetReached(breach.message, hint=breach.hint)
+            raise breach.error()
         return found
 
-    def warnings(self, before: Sequence[Account], usage: Usage) -> tuple[str, ...]:
-        """Return what people are to be warned of after a charge."""
+    async def charge_tool_call(self, key: str, accounts: Sequence[str]) -> None:
+        """Charge a tool call before it is made, once.
+
+        Raises:
+            BudgetReached: one of the accounts has nothing left for it.
+        """
+        now = datetime.now(UTC)
+
+        def refusal(found: Sequence[Account]) -> BudgetReached | None:
+            breach = check(found, now, Step.TOOL_CALL)
+            return None if breach is None else breach.error()
+
+        await self._storage.charge_within(key, accounts, Usage(tool_calls=1), refusal)
+
+    def warnings(self, before: Sequence[Account], usage: Usage, was: datetime) -> tuple[str, ...]:
+        """Return what people are to be warned of after a charge; ``was`` is when it began."""
         after = [account.model_copy(update={"spent": account.spent + usage}) for account in before]
-        return tuple(warning.message for warning in warnings(before, after))
+        now = datetime.now(UTC)
+        return tuple(warning.message for warning in warnings(before, after, was, now))

@@ -74,6 +74,7 @@ class Thinking:
                     kept = await self._storage.find_entry(call.thread, answer_key(call))
                     if kept is not None:
                         return _thought(kept, Usage(), schema)
+                began = datetime.now(UTC)
                 step = Step.TURN if call.model_call == 1 else Step.MODEL_CALL
                 before = await self._spending.check(call.accounts, step)
                 await self._storage.append_entries(
@@ -90,11 +91,12 @@ class Thinking:
                     call.accounts,
                     usage,
                     [_answered(call, answer)],
+                    model=answer.model,
                 )
                 thought = _thought(kept, usage, schema)
                 return thought.model_copy(
                     update={
-                        "warnings": self._spending.warnings(before, usage),
+                        "warnings": self._spending.warnings(before, usage, began),
                         "summarize": context.window.wants_summary,
                     }
                 )
@@ -141,6 +143,7 @@ class Thinking:
                     f"{call.agent_id}/{call.key}",
                     call.accounts,
                     answer.usage,
+                    model=answer.model,
                 )
 
     async def _schema(self, spec: AgentSpec, call: ThinkCall) -> dict[str, object] | None:

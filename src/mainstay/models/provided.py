@@ -117,7 +117,7 @@ async def _stream(asking: Asking, live: LiveAnswer) -> ModelResponse:
     stream = model_request_stream(
         asking.model,
         messages_of(call, asking.names),
-        model_settings=_settings(call),
+        model_settings=_settings(asking),
         model_request_parameters=parameters_of(call, asking.names, asking.model.profile),
         instrument=False,
     )
@@ -127,14 +127,18 @@ async def _stream(asking: Asking, live: LiveAnswer) -> ModelResponse:
         return events.get()
 
 
-def _settings(call: ModelCall) -> Any:  # Any: a TypedDict whose keys each provider extends
+def _settings(asking: Asking) -> Any:  # Any: a TypedDict whose keys each provider extends
+    call = asking.call
     given = {key: value for key, value in call.settings.items() if key not in OWN_SETTINGS}
     silence = call.settings.get("timeout", SILENCE_SECONDS)
     if not isinstance(silence, int | float) or not silence > 0:
         raise InvalidInput(
             f"settings.timeout is {silence!r}", hint="write the longest silence in seconds"
         )
-    return {**given, "timeout": min(silence, call.timeout.total_seconds())}
+    client = getattr(asking.model.provider, "client", None)
+    if getattr(client, "max_retries", None) != 0:
+        given["max_retries"] = 0  # a library whose client could not be told once and for all
+    return {**given, "timeout": 100}
 
 
 def _take(event: object, live: LiveAnswer) -> None:

@@ -74,6 +74,8 @@ class Opened(Model):
     policy: AgentPolicy
     entries: int = 0
     """How long its thread is already."""
+    batch: int = 0
+    """The number of the last batch that was ever taken; numbers only grow."""
 
 
 class TakeCall(Model):
@@ -322,3 +324,5 @@ class AgentRow(Model):
     updated_at: datetime
     pending: int = 0
     """Messages that wait in its mailbox."""
+    batch: int = 0
+    """The number of the last batch that was taken."""

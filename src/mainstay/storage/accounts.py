@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, update
 
 from mainstay.schemas.agent import BudgetSpec
 from mainstay.schemas.budgets import Account, Charge, Spending
 from mainstay.schemas.conversation import Usage
-from mainstay.schemas.errors import NotFound
+from mainstay.schemas.errors import MainstayError, NotFound
 from mainstay.storage import account_queries, charging, tables
 from mainstay.storage.access import Access
 from mainstay.storage.columns import utc_now
@@ -84,6 +84,39 @@ class AccountStore(Access):
         """
         new = charging.new_charge(key, accounts, usage, model)
         return await self._write(lambda connection: charging.charge(connection, new), new.locks)
+
+    async def charge_within(
+        self,
+        key: str,
+        accounts: Sequence[str],
+        usage: Usage,
+        refusal: Callable[[Sequence[Account]], MainstayError | None],
+    ) -> None:
+        """Charge each account once under a key, unless what they have spent forbids it.
+
+        Looked at and charged in one transaction, so that calls made at the same moment cannot
+        pass a limit together.
+
+        Args:
+            key: names the charge; one that was charged before is not looked at again.
+            accounts: who pays, the nearest first.
+            usage: what is going to be spent.
+            refusal: is given the accounts, and returns why not; it may be called more than once.
+
+        Raises:
+            MainstayError: what ``refusal`` returned.
+        """
+        new = charging.new_charge(key, accounts, usage)
+
+        def work(connection: Connection) -> MainstayError | None:
+            if charging.is_charged(connection, key):
+                return None
+            error = refusal(account_queries.accounts(connection, new.accounts))
+            if error is None:
+                charging.charge(connection, new)
+            return error
+
+        await self._decide(work, new.locks)
 
     async def charges_of(self, account: str, limit: int = 100) -> list[Charge]:
         """Return what an account was charged, the latest first."""

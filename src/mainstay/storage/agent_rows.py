@@ -53,6 +53,7 @@ AGENT_COLUMNS = (
     _a.created_at,
     _a.updated_at,
     _pending.label("pending"),
+    func.coalesce(_a.taken_batch, 0).label("batch"),
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from mainstay.schemas.conversation import Usage
 from mainstay.schemas.errors import InvalidInput
@@ -85,6 +85,12 @@ def charge(connection: Connection, new: NewCharge) -> bool:
         ],
     )
     return True
+
+
+def is_charged(connection: Connection, key: str) -> bool:
+    """Tell whether a key was charged before."""
+    query = select(tables.charges.c.number).where(tables.charges.c.key == key)
+    return connection.execute(query).first() is not None
 
 
 def open_account(connection: Connection, row: Values) -> None:

@@ -7,7 +7,9 @@ Rules:
        anything else, and the model is told what they said.
     4. A call that asked another agent waits for its answer, and looks for it every so often in
        case nobody told that it is there.
-    5. A wrong call counts as such and its result says what is wrong; the model may try again.
+    5. A call that the budget forbids is not made: the agent pauses, and makes it when it has been
+       given more.
+    6. A wrong call counts as such and its result says what is wrong; the model may try again.
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ RETRY_WORD = "retry"
 """What a person answers to have a call repeated whose outcome nobody knows."""
 
 CANCELLED = "Cancelled"
+"""Type of the failure of work that was stopped."""
+
+BUDGET_REACHED = "BudgetReached"
+"""Type of the failure of work that nobody can pay for."""
 
 
 def begin_uses(draft: AgentDraft, uses: Sequence[UseHeader]) -> None:
@@ -70,6 +76,9 @@ def acted(draft: AgentDraft, event: WasActed) -> None:
         _take_result(draft, use, event.acted)
     elif event.failure is not None and event.failure.type == CANCELLED:
         draft.change_use(use.id, status=UseStatus.WAITING)
+    elif event.failure is not None and event.failure.type == BUDGET_REACHED:
+        draft.change_use(use.id, status=UseStatus.WAITING)
+        draft.hold_for_budget(event.failure)
     elif event.failure is not None:
         text = event.failure.message
         draft.change_use(use.id, status=UseStatus.DONE, is_error=True, text=text)

@@ -109,7 +109,8 @@ def _opened(draft: AgentDraft, event: WasOpened) -> None:
             draft.move(LifeState.TERMINATED, "open_failed", end_reason=EndReason.ERROR)
         return
     is_restart = draft.state.life.restarts > 0
-    draft.change(policy=event.opened.policy, is_open=True, failure=None, rings=True)
+    batch = max(draft.state.batch, event.opened.batch)
+    draft.change(policy=event.opened.policy, is_open=True, failure=None, rings=True, batch=batch)
     draft.move(LifeState.RUNNING, "restarted" if is_restart else "opened")
 
 

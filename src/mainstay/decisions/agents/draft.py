@@ -10,6 +10,7 @@ from mainstay.schemas.agent_calls import AgentEventKind
 from mainstay.schemas.agent_directives import AgentDirective, Note
 from mainstay.schemas.agent_run import AgentState, TurnState, UseState, UseStatus
 from mainstay.schemas.lifecycle import EndReason, LifeState, PauseReason
+from mainstay.schemas.run import Failure
 
 LIVING = frozenset({LifeState.RUNNING, LifeState.STOPPING})
 """States in which a turn that has begun goes on."""
@@ -67,6 +68,17 @@ class AgentDraft:
                 use.model_copy(update=update) if use.id == use_id else use for use in self.turn.uses
             )
         )
+
+    def hold_for_budget(self, failure: Failure) -> None:
+        """Pause until somebody gives more; a turn that has to end anyway fails instead."""
+        self.change_turn(waits_for=failure.message)
+        life = self.state.life.state
+        if life is LifeState.RUNNING:
+            self.note(AgentEventKind.BUDGET_REACHED, failure.message)
+            reason = PauseReason.RESOURCE_CONSTRAINT
+            self.move(LifeState.PAUSED, "budget", failure.message, pause_reason=reason)
+        elif life is not LifeState.PAUSED:
+            self.change_turn(verdict=failure)
 
     def move(
         self,

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from mainstay.decisions.agents.acting import begin_uses, start_uses
+from mainstay.decisions.agents.acting import BUDGET_REACHED, CANCELLED, begin_uses, start_uses
 from mainstay.decisions.agents.draft import LIVING, AgentDraft
 from mainstay.decisions.retries import backoff
 from mainstay.schemas.agent import OnFailure
@@ -37,11 +37,6 @@ from mainstay.schemas.run import Failure, FailureKind
 
 MODEL_RETRY = RetrySpec(attempts=1000, initial=timedelta(seconds=1), maximum=timedelta(minutes=1))
 """Waits between the attempts of one model call; how many there are is the agent's own limit."""
-
-CANCELLED = "Cancelled"
-"""Type of the failure of work that was stopped."""
-
-BUDGET_REACHED = "BudgetReached"
 
 
 def begin_turn(draft: AgentDraft, header: MessageHeader) -> None:
@@ -153,13 +148,8 @@ def _model_failed(draft: AgentDraft, failure: Failure) -> None:
     elif failure.type == CANCELLED:
         go_on(draft)  # a restart stopped it; it is asked again afterwards
     elif failure.type == BUDGET_REACHED:
-        draft.change_turn(step=TurnStep.BACKING_OFF, waits_for=failure.message)
-        draft.note(AgentEventKind.BUDGET_REACHED, failure.message)
-        if draft.state.life.state is LifeState.RUNNING:
-            reason = PauseReason.RESOURCE_CONSTRAINT
-            draft.move(LifeState.PAUSED, "budget", failure.message, pause_reason=reason)
-        else:
-            fail(draft, failure)
+        draft.change_turn(step=TurnStep.BACKING_OFF)
+        draft.hold_for_budget(failure)
     elif failure.kind is FailureKind.TRANSIENT and turn.attempt < limits.model_attempts:
         wait = backoff(turn.attempt, MODEL_RETRY, failure.retry_after)
         draft.note(AgentEventKind.MODEL_FAILED, failure.message)
