@@ -283,8 +283,10 @@ async def test_a_provider_that_falls_silent_is_given_up(
     models: LanguageModels, model_of: ModelOf, before_headers: bool
 ) -> None:
     with model_stub(Stall(before_headers=before_headers)) as stub:
+        began = time.monotonic()
         with pytest.raises(Unavailable):
             await models.ask(asked(model_of(stub), settings={"timeout": 0.2}))
+        assert time.monotonic() - began < 5, "long before the whole call's time is up"
         assert await asyncio.to_thread(stub.was_dropped.wait, 2)
 
 

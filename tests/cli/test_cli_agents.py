@@ -109,7 +109,7 @@ def test_info_shows_the_mailbox_and_what_was_spent_of_what(records, capsys):
     assert execute(["agent", "info", "helper"]) == 0
     out = capsys.readouterr().out
     assert "1 waiting" in out
-    assert "500 of 1,000 tokens" in out
+    assert "tokens: 500 of 1,000" in out
     assert "And 6 times 8?" in out
     assert "processed" in out
 
@@ -155,7 +155,7 @@ def test_a_message_without_words_is_refused(records, capsys, monkeypatch):
 
 def test_budget_shows_the_limits_and_changes_those_that_are_named(records, capsys):
     assert execute(["agent", "budget", "helper"]) == 0
-    assert "500 of 1,000 tokens" in capsys.readouterr().out
+    assert "tokens: 500 of 1,000" in capsys.readouterr().out
     assert execute(["agent", "budget", "helper", "--usd", "2.50", "--json"]) == 0
     limits = data_of(capsys)["limits"]
     assert (limits["tokens"], limits["usd"]) == (1000, "2.50")

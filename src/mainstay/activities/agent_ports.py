@@ -182,6 +182,9 @@ class Accounts(Protocol):
             MainstayError: what ``refusal`` returned.
         """
 
+    async def charged(self, key: str) -> Usage:
+        """Return what was charged under a key; nothing when it never was."""
+
     async def change_breaker(
         self, name: str, change: Callable[[Breaker], Breaker]
     ) -> tuple[Breaker, Breaker]:

@@ -104,3 +104,16 @@ def reporting() -> Iterator[None]:
         raise
     except MainstayError as error:
         raise as_application_error(failure_from(error)) from None
+
+
+@contextmanager
+def reporting_all() -> Iterator[None]:
+    """Let every error leave an activity as a failure of the plan or the agent.
+
+    For what another side did wrong, a provider that does not answer included: how often it is
+    asked again is their rule, and not Temporal's.
+    """
+    try:
+        yield
+    except MainstayError as error:
+        raise as_application_error(failure_from(error)) from None

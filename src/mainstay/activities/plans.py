@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from temporalio import activity
 
 from mainstay.activities.calling import OpenTask, reporting
+from mainstay.activities.made_plans import sub_plan_of
 from mainstay.activities.ports import Documents, Storage, Toolbox
 from mainstay.activities.pulse import pulse
 from mainstay.activities.scope import Reader, plain_scope, view_need
@@ -95,16 +96,14 @@ class PlanActivities:
         with reporting():
             async with pulse():
                 opened = await OpenTask.open(self._storage, self._toolbox, self._reader, call)
-                name = opened.task.plan
-                assert name is not None
-                sub_plan = opened.plan.plans[name]
                 scope = opened.scope
                 if opened.is_list:
                     rows = await opened.rows()
                     scope = {**scope, "item": rows[call.start], "index": call.start}
+                sub_plan = sub_plan_of(opened, scope)
                 inputs, problems = check_inputs(sub_plan, render(opened.task.with_, scope))
                 if problems:
-                    raise InvalidInput(f"inputs of sub-plan {name!r}: {problems[0].message}")
+                    raise InvalidInput(f"inputs of sub-plan {sub_plan.name!r}: {problems[0].message}")
                 body = sub_plan.model_dump_json(by_alias=True, exclude_unset=True).encode()
                 plan_ref = f"plan/{hashlib.sha256(body).hexdigest()}"
                 await self._storage.put_document(plan_ref, body)

@@ -164,7 +164,7 @@ def _mentioned(task: TaskSpec) -> list[References]:
     """Return what each expression of a task refers to."""
     verify = task.verify
     found = [
-        inspect([task.with_, task.for_each, task.outputs, task.env]),
+        inspect([task.with_, task.plan, task.for_each, task.outputs, task.env]),
         inspect_condition(task.if_),
         inspect(task.approval.message if task.approval else ""),
         inspect(task.undo.with_ if task.undo else {}),

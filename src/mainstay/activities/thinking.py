@@ -12,7 +12,7 @@ from temporalio import activity
 from mainstay.activities.agent_files import AgentFiles
 from mainstay.activities.agent_ports import AgentStorage, Models
 from mainstay.activities.answers import find_problem, with_unique_ids
-from mainstay.activities.calling import reporting
+from mainstay.activities.calling import reporting, reporting_all
 from mainstay.activities.failures import shorten
 from mainstay.activities.live_text import live_display
 from mainstay.activities.protection import Protection
@@ -73,7 +73,7 @@ class Thinking:
                 if call.attempt > 1 or activity.info().attempt > 1:
                     kept = await self._storage.find_entry(call.thread, answer_key(call))
                     if kept is not None:
-                        return _thought(kept, Usage(), schema)
+                        return await self._said_before(call, spec, schema, kept)
                 began = datetime.now(UTC)
                 step = Step.TURN if call.model_call == 1 else Step.MODEL_CALL
                 before = await self._spending.check(call.accounts, step)
@@ -146,6 +146,15 @@ class Thinking:
                     model=answer.model,
                 )
 
+    async def _said_before(
+        self, call: ThinkCall, spec: AgentSpec, schema: dict[str, object] | None, kept: Entry
+    ) -> Thought:
+        """Return an answer that an earlier attempt kept, as it would have returned it."""
+        usage = await self._storage.charged(f"{call.agent_id}/{kept.key}")
+        context = await self._context(call, spec, schema, stop=kept.position)
+        thought = _thought(kept, usage, schema)
+        return thought.model_copy(update={"summarize": context.window.wants_summary})
+
     async def _schema(self, spec: AgentSpec, call: ThinkCall) -> dict[str, object] | None:
         if not call.output_schema_ref:
             return spec.output
@@ -155,9 +164,13 @@ class Thinking:
         return schema
 
     async def _context(
-        self, call: ThinkCall, spec: AgentSpec, schema: dict[str, object] | None
+        self,
+        call: ThinkCall,
+        spec: AgentSpec,
+        schema: dict[str, object] | None,
+        stop: int | None = None,
     ) -> Context:
-        entries = await self._transcripts.entries(call.thread)
+        entries = (await self._transcripts.entries(call.thread))[:stop]
         summary = await self._storage.latest_summary(call.thread)
         window = choose(entries, summary, spec.context)
         answers = sum(entry.kind is EntryKind.ASSISTANT for entry in entries)
@@ -185,8 +198,12 @@ class Thinking:
             )
 
     async def _guarded(self, call: ModelCall) -> ModelAnswer:
-        if call.model.startswith(LOCAL):
-            return with_unique_ids(await self._timed(call))
+        with reporting_all():
+            if call.model.startswith(LOCAL):
+                return with_unique_ids(await self._timed(call))
+            return await self._protected(call)
+
+    async def _protected(self, call: ModelCall) -> ModelAnswer:
         provider = self._models.provider(call.model)
         tokens = sum(entry.tokens for entry in call.entries) + estimate_tokens(call.instructions)
         async with self._protection.guard(f"model/{provider}"):

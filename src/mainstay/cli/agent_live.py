@@ -48,13 +48,13 @@ class Asked(Exception):
         self.question = question
 
 
-@dataclass(frozen=True)
+@dataclass
 class Awaited:
     """A message whose answer is waited for.
 
     Attributes:
         thread: the conversation it belongs to.
-        position: the conversation's length when it was sent.
+        position: where what was not shown yet begins; at first, the conversation's length.
     """
 
     agent: AgentHandle
@@ -106,6 +106,21 @@ async def wait_shown(
         return waiting.result()
 
 
+async def wait_unseen(
+    awaited: Awaited, timeout: timedelta | None = None, answered: Sequence[str] = ()
+) -> Message:
+    """Wait for a message to end where there is no terminal to show anything on.
+
+    Raises:
+        Asked: the agent asks something.
+        MainstayError: nothing drives the agent, or the time is up.
+    """
+    async with _background(awaited.agent.wait(awaited.message_id, timeout)) as waiting:
+        while not (await asyncio.wait({waiting}, timeout=QUESTION_SECONDS))[0]:
+            await raise_question(awaited.agent, answered)
+        return waiting.result()
+
+
 async def raise_question(agent: AgentHandle, answered: Sequence[str] = ()) -> None:
     """See whether the agent waits for a person.
 
@@ -125,14 +140,13 @@ class _Screen:
         self._mainstay = mainstay
         self._awaited = awaited
         self._console = console
-        self._next = awaited.position
         self._began = time.monotonic()
         self._symbols = can_show_symbols()
 
     async def refresh(self, live: Live) -> None:
         store, thread = self._mainstay.store, self._awaited.thread
-        for entry in await store.load_entries(thread, self._next):
-            self._next = entry.position + 1
+        for entry in await store.load_entries(thread, self._awaited.position):
+            self._awaited.position = entry.position + 1
             for line in entry_lines(entry):
                 live.console.print(line)
         live.update(self._draw(await store.live_text(thread)), refresh=True)

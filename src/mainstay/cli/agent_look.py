@@ -198,9 +198,9 @@ def _print_info(sight: Sight, accounts: Sequence[Account]) -> None:
         print(f"  about    {one_line(row.description)}")
     if row.capabilities:
         print(f"  good at  {', '.join(row.capabilities)}")
-    print(f"  mailbox  {format_count(row.pending)} waiting")
+    print(f"  mailbox  {row.pending:,} waiting")
     if info:
-        print(f"  handled  {info.messages:,} messages, {info.failed:,} of them failed")
+        print(f"  handled  {info.messages:,} messages, {info.failed:,} failed")
     if row.restarts:
         print(f"  restarts {row.restarts:,}")
     print(f"  thread   {row.thread}")
@@ -214,9 +214,9 @@ def spending(account: Account) -> str:
     spent, limits = account.spent, account.limits
     parts = [
         f"{format_money(spent)}{f' of ${limits.usd}' if limits.usd is not None else ''}",
-        f"{spent.tokens:,}{_of(limits.tokens)} tokens",
-        f"{spent.turns:,}{_of(limits.turns)} turns",
-        f"{spent.tool_calls:,}{_of(limits.tool_calls)} tool calls",
+        f"tokens: {spent.tokens:,}{_of(limits.tokens)}",
+        f"turns: {spent.turns:,}{_of(limits.turns)}",
+        f"tool calls: {spent.tool_calls:,}{_of(limits.tool_calls)}",
     ]
     return ", ".join(parts)
 

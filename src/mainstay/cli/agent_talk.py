@@ -28,8 +28,6 @@ from mainstay.cli.people import user_name
 from mainstay.cli.printing import print_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from mainstay.agent_handle import AgentHandle
     from mainstay.cli.agent_live import Asked
     from mainstay.client import Mainstay
@@ -225,22 +223,23 @@ async def _ended(
     """Wait for the message; questions of the agent's are told, once each, for another to answer."""
     from rich.console import Console
 
-    from mainstay.cli.agent_live import Asked, about, wait_shown
+    from mainstay.cli.agent_live import Asked, about, wait_shown, wait_unseen
 
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal or console.is_dumb_terminal:
-        return await agent.wait(message_id, timeout)
+    is_shown = console.is_terminal and not console.is_dumb_terminal
     told: list[str] = []
     awaited = await about(mainstay, agent, message_id)
     while True:
         try:
+            if not is_shown:
+                return await wait_unseen(awaited, timeout, told)
             return await wait_shown(mainstay, awaited, console, timeout, told)
         except Asked as asked:
             told.append(asked.question.use_id)
-            _tell_question(console, agent, asked)
+            _tell_question(agent, asked)
 
 
-def _tell_question(console: Console, agent: AgentHandle, asked: Asked) -> None:
+def _tell_question(agent: AgentHandle, asked: Asked) -> None:
     from mainstay.cli.thread_words import printable
 
     say(f"it asks: {printable(asked.question.question)}")

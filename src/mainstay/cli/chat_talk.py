@@ -11,7 +11,7 @@ from rich.markdown import Markdown
 
 from mainstay.agent_answers import answer_of
 from mainstay.agent_handle import AgentHandle
-from mainstay.cli.agent_live import Asked, Awaited, about, wait_shown
+from mainstay.cli.agent_live import Asked, Awaited, about, wait_shown, wait_unseen
 from mainstay.cli.messages import hint, say
 from mainstay.cli.people import user_name
 from mainstay.cli.printing import one_line
@@ -19,7 +19,7 @@ from mainstay.cli.thread_words import entry_text, printable
 from mainstay.client import Mainstay
 from mainstay.schemas.agent_calls import AgentRow, QuestionView
 from mainstay.schemas.errors import InvalidInput
-from mainstay.schemas.messages import MESSAGE_ENDS
+from mainstay.schemas.messages import MESSAGE_ENDS, Message
 
 HISTORY_ENTRIES = 20
 
@@ -116,14 +116,17 @@ class Chat:
         if self._awaited is None:
             raise InvalidInput("nothing is awaited", hint="say something first")
         try:
-            message = await wait_shown(
-                self._mainstay, self._awaited, self._console, answered=self._answered
-            )
+            message = await self._ended(self._awaited)
         except Asked as asked:
             self._question = asked.question
             self._console.print(f"{self.name} asks: {printable(asked.question.question)}")
             return
         self._print(answer_of(message))
+
+    async def _ended(self, awaited: Awaited) -> Message:
+        if not self._console.is_terminal:
+            return await wait_unseen(awaited, answered=self._answered)
+        return await wait_shown(self._mainstay, awaited, self._console, answered=self._answered)
 
     async def _answer(self, question: QuestionView, text: str) -> None:
         await self._agent.answer(text, use_id=question.use_id, by=user_name())

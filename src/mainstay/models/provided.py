@@ -138,7 +138,7 @@ def _settings(asking: Asking) -> Any:  # Any: a TypedDict whose keys each provid
     client = getattr(asking.model.provider, "client", None)
     if getattr(client, "max_retries", None) != 0:
         given["max_retries"] = 0  # a library whose client could not be told once and for all
-    return {**given, "timeout": 100}
+    return {**given, "timeout": min(silence, call.timeout.total_seconds())}
 
 
 def _take(event: object, live: LiveAnswer) -> None:

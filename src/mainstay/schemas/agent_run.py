@@ -65,6 +65,10 @@ class UseState(Model):
     question: str = ""
     is_unknown: bool = False
     """It may or may not have had its effect, and a person is asked what to do."""
+    answer: str | None = None
+    """What a person answered; for the call to be run with."""
+    confirmed: bool = False
+    """A person allowed it to be repeated although it may have had its effect."""
     text: str = ""
     """What went wrong, for a call that left no document."""
     correlation: str = ""

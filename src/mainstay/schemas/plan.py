@@ -139,7 +139,9 @@ class TaskSpec(Spec):
     )
     tool: str | None = Field(None, description="the tool that does the work")
     plan: str | None = Field(
-        None, description="a sub-plan: a name in `plans`, or a path relative to this file"
+        None,
+        description="a sub-plan: a name in `plans`, a path relative to this file, or an "
+        "expression that gives a plan",
     )
     approval: Annotated[ApprovalSpec | None, BeforeValidator(_as_approval)] = Field(
         None, description="ask a person before the task runs"

@@ -64,6 +64,12 @@ def charges(connection: Connection, account: str, limit: int) -> list[Charge]:
     ]
 
 
+def charged(connection: Connection, key: str) -> Usage:
+    """Return what was charged under a key; nothing when it never was."""
+    row = connection.execute(select(tables.charges).where(_c.key == key)).mappings().first()
+    return Usage() if row is None else _usage(row)
+
+
 def spending(connection: Connection, account: str) -> list[Spending]:
     """Return who spent what with which model, over all charges to an account; the most first."""
     sums = [func.sum(_c[name]).label(name) for name in COUNTS]

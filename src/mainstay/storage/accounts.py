@@ -118,6 +118,10 @@ class AccountStore(Access):
 
         await self._decide(work, new.locks)
 
+    async def charged(self, key: str) -> Usage:
+        """Return what was charged under a key; nothing when it never was."""
+        return await self._read(account_queries.charged, key)
+
     async def charges_of(self, account: str, limit: int = 100) -> list[Charge]:
         """Return what an account was charged, the latest first."""
         return await self._read(account_queries.charges, account, limit)

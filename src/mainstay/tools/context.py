@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from mainstay.schemas.tools import ToolSpec
+
 
 @dataclass(frozen=True)
 class ToolContext:
@@ -20,6 +22,7 @@ class ToolContext:
         env: environment variables that the plan gives, on top of the process's own.
         timeout: longest the call may take; whoever makes the call enforces it.
         watch: is given each line that the tool logs. It may be called from any thread.
+        tools: every tool that there is beside this one, by name.
         cancelled: set when the call is to end.
     """
 
@@ -28,6 +31,7 @@ class ToolContext:
     env: Mapping[str, str] = field(default_factory=dict)
     timeout: timedelta = timedelta(minutes=1)
     watch: Callable[[str], None] | None = None
+    tools: Mapping[str, ToolSpec] = field(default_factory=dict)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def log(self, line: str) -> None:

@@ -64,26 +64,31 @@ class Toolbox:
         """
         found = self._catalogue.get(tool)
         if not found.is_async:
-            return await _in_one_thread(found, calls, seconds)
+            return await _in_one_thread(found, calls, seconds, self._specs)
         outcomes: list[CallOutcome] = []
         until = time.monotonic() + seconds
         for call in calls:
-            outcomes.append(await _one(found, call))
+            outcomes.append(await _one(found, call, self._specs))
             if time.monotonic() >= until:
                 break
         return outcomes
 
 
-def _context(call: ToolCall) -> ToolContext:
+def _context(call: ToolCall, specs: Mapping[str, ToolSpec]) -> ToolContext:
     return ToolContext(
-        key=call.key, attempt=call.attempt, env=call.env, timeout=call.timeout, watch=call.watch
+        key=call.key,
+        attempt=call.attempt,
+        env=call.env,
+        timeout=call.timeout,
+        watch=call.watch,
+        tools=specs,
     )
 
 
-async def _one(tool: Tool, call: ToolCall) -> CallOutcome:
+async def _one(tool: Tool, call: ToolCall, specs: Mapping[str, ToolSpec]) -> CallOutcome:
     try:
         async with asyncio.timeout(call.timeout.total_seconds()) as limit:
-            return CallOutcome(value=await tool.run(call.arguments, _context(call)))
+            return CallOutcome(value=await tool.run(call.arguments, _context(call, specs)))
     except TimeoutError as error:
         return CallOutcome(error=_too_slow(tool, call) if limit.expired() else error)
     except Exception as error:  # whatever a tool raises is an outcome
@@ -97,6 +102,7 @@ class _Slice:
     tool: Tool
     calls: Sequence[ToolCall]
     seconds: float
+    specs: Mapping[str, ToolSpec]
     outcomes: list[CallOutcome] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     cancelled: threading.Event = field(default_factory=threading.Event)
@@ -114,7 +120,7 @@ class _Slice:
                 return
 
     def context(self, call: ToolCall) -> ToolContext:
-        return replace(_context(call), cancelled=self.cancelled)
+        return replace(_context(call, self.specs), cancelled=self.cancelled)
 
     def seconds_left(self) -> float:
         """Return how long the call that is being made may still take."""
@@ -123,9 +129,9 @@ class _Slice:
 
 
 async def _in_one_thread(
-    tool: Tool, calls: Sequence[ToolCall], seconds: float
+    tool: Tool, calls: Sequence[ToolCall], seconds: float, specs: Mapping[str, ToolSpec]
 ) -> list[CallOutcome]:
-    work = _Slice(tool, calls, seconds)
+    work = _Slice(tool, calls, seconds, specs)
     running = asyncio.create_task(run_in_thread(work.run))
     try:
         while not running.done():

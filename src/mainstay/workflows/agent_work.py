@@ -100,7 +100,13 @@ class AgentWork:
             only=self._request.first_message,
         )
         running = self._activity(names.AGENT_TAKE, call, Taken, RECORD_TIMEOUT, "mailbox")
-        self._start(running, lambda taken, failure: WasTaken(taken or Taken(batch=directive.batch)))
+        nothing = Taken(batch=directive.batch)
+        self._start(
+            running,
+            lambda taken, failure: WasTaken(
+                taken or nothing, failure, directive.settled if failure else ()
+            ),
+        )
 
     def think(self, directive: Think, state: AgentState) -> None:
         """Ask the model."""

@@ -53,13 +53,18 @@ def begin_uses(draft: AgentDraft, uses: Sequence[UseHeader]) -> None:
 
 
 def start_uses(draft: AgentDraft) -> None:
-    """Run as many of the waiting calls as there is room for."""
+    """Run as many of the waiting calls as there is room for, and look for answers that are due."""
     running = sum(use.status is UseStatus.RUNNING for use in draft.turn.uses)
     room = draft.state.policy.limits.parallel_tools - running
     waiting = [use for use in draft.turn.uses if use.status is UseStatus.WAITING]
     for use in waiting[: max(room, 0)]:
         draft.change_use(use.id, status=UseStatus.RUNNING)
-        draft.do(Act(use.id, use_key(draft, use), use.attempt))
+        key = use_key(draft, use)
+        draft.do(Act(use.id, key, use.attempt, confirmed=use.confirmed, answer=use.answer))
+    for use in draft.turn.uses:
+        if use.collect_at is not None and use.collect_at <= draft.now and not use.is_flying:
+            draft.change_use(use.id, is_flying=True, collect_at=None)
+            draft.do(Collect(use.id, use.correlation, use_key(draft, use)))
 
 
 def use_key(draft: AgentDraft, use: UseState) -> str:
@@ -93,24 +98,21 @@ def answered(draft: AgentDraft, event: QuestionAnswered) -> None:
     repeats = use.is_unknown and event.answer.strip().lower() == RETRY_WORD
     attempt = use.attempt + 1 if repeats else use.attempt
     draft.change_use(
-        use.id, status=UseStatus.RUNNING, question="", is_unknown=False, attempt=attempt
+        use.id,
+        status=UseStatus.WAITING,
+        question="",
+        is_unknown=False,
+        attempt=attempt,
+        confirmed=repeats,
+        answer=None if repeats else event.answer,
     )
-    answer = None if repeats else event.answer
-    draft.do(Act(use.id, use_key(draft, use), attempt, confirmed=repeats, answer=answer))
 
 
 def replied(draft: AgentDraft, event: Replied) -> None:
-    """Fetch the answer of another agent that says it has one."""
+    """Have the answer of another agent fetched that says it has one."""
     for use in draft.state.turn.uses if draft.state.turn else ():
         if use.correlation == event.correlation and use.status is UseStatus.DELEGATED:
-            _collect(draft, use)
-
-
-def collect_due(draft: AgentDraft) -> None:
-    """Look for answers that nobody told of."""
-    for use in draft.state.turn.uses if draft.state.turn else ():
-        if use.collect_at is not None and use.collect_at <= draft.now:
-            _collect(draft, use)
+            draft.change_use(use.id, collect_at=draft.now)
 
 
 def collected(draft: AgentDraft, event: WasCollected) -> None:
@@ -129,12 +131,14 @@ def collected(draft: AgentDraft, event: WasCollected) -> None:
             collect_at=None,
         )
     else:
-        draft.change_use(use.id, is_flying=False, collect_at=draft.now + COLLECT_INTERVAL)
+        again = use.collect_at or draft.now + COLLECT_INTERVAL  # told of it meanwhile
+        draft.change_use(use.id, is_flying=False, collect_at=again)
 
 
 def next_collect(uses: Sequence[UseState]) -> datetime | None:
     """Return when the next answer is to be looked for."""
-    return min((use.collect_at for use in uses if use.collect_at is not None), default=None)
+    moments = (use.collect_at for use in uses if not use.is_flying)
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _take_result(draft: AgentDraft, use: UseState, made: Acted) -> None:
@@ -160,9 +164,3 @@ def _take_result(draft: AgentDraft, use: UseState, made: Acted) -> None:
         )
     else:
         draft.change_use(use.id, status=UseStatus.DONE, ref=made.ref, is_error=made.is_error)
-
-
-def _collect(draft: AgentDraft, use: UseState) -> None:
-    if not use.is_flying:
-        draft.change_use(use.id, is_flying=True, collect_at=None)
-        draft.do(Collect(use.id, use.correlation, use_key(draft, use)))

@@ -80,9 +80,9 @@ def next_alarm(state: AgentState) -> datetime | None:
     """Return the next moment at which something is due although nothing happens; None if none."""
     moments = [state.life.until]
     if state.turn is not None and state.turn.verdict is None:
-        moments += [state.turn.deadline, acting.next_collect(state.turn.uses)]
+        moments.append(state.turn.deadline)
         if state.life.state in LIVING and not state.turn.is_flying:
-            moments.append(state.turn.not_before)
+            moments += [state.turn.not_before, acting.next_collect(state.turn.uses)]
     return min((moment for moment in moments if moment is not None), default=None)
 
 
@@ -179,7 +179,6 @@ def _tick(draft: AgentDraft, event: ClockTicked) -> None:
             _terminate(draft, trigger, EndReason.TIMEOUT, "it did not stop in time")
         else:
             draft.move(to, trigger)
-    acting.collect_due(draft)
     turn.check_deadline(draft)
 
 

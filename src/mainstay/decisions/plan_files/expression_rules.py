@@ -7,7 +7,7 @@
 | ``if``                 | success(), failure(), always(), cancelled()                             |
 | ``for_each``, question |                                                                         |
 | ``env``                | feedback (with ``verify``); its ``env`` is the plan's                   |
-| ``with``               | item, index (``for_each``), feedback (``verify``), answer (approval)    |
+| ``with``, ``plan``     | item, index (``for_each``), feedback (``verify``), answer (approval)    |
 | ``undo``               | the same, and output: of the item                                       |
 | ``outputs``, verify    | feedback, answer, output: of the whole ``for_each``, so without an item |
 """
@@ -96,6 +96,7 @@ def check_task_expressions(scene: Scene, name: str, task: TaskSpec) -> None:
     else:
         undoing = done
     _check(scene, scene.task_path(name, "with"), task.with_, doing)
+    _check(scene, scene.task_path(name, "plan"), task.plan, doing)
     if task.undo is not None:
         _check(scene, scene.task_path(name, "undo", "with"), task.undo.with_, undoing)
     _check_after(scene, name, task, done)

@@ -120,6 +120,9 @@ def _check_tool(scene: Scene, path: Path, tool: str, arguments: Mapping[str, Any
 
 def _check_sub_plan(scene: Scene, name: str, task: TaskSpec) -> None:
     path = scene.task_path(name)
+    if START in (task.plan or ""):
+        _check_one_expression(scene, (*path, "plan"), task.plan or "", "`plan` needs a plan")
+        return
     sub_plan = scene.sub_plans.get(task.plan or "")
     if sub_plan is not None:
         check_sub_plan_inputs(scene.findings, path, sub_plan, task.with_)
@@ -135,7 +138,9 @@ def _check_sub_plan(scene: Scene, name: str, task: TaskSpec) -> None:
 
 
 def is_file(plan: str) -> bool:
-    """Tell whether a task's ``plan`` is a path rather than a name."""
+    """Tell whether a task's ``plan`` is a path rather than a name, or an expression."""
+    if START in plan:
+        return False
     return "/" in plan or plan.endswith((".yaml", ".yml", ".json"))
 
 
@@ -154,7 +159,7 @@ def _check_for_each(scene: Scene, name: str, task: TaskSpec) -> None:
             )
         return
     if isinstance(given, str) and START in given:
-        _check_one_expression(scene, path, given)
+        _check_one_expression(scene, path, given, "`for_each` needs a list")
     elif not isinstance(given, list | tuple):
         scene.findings.add(path, f"`for_each` needs a list, not {kind_of(given)}")
     elif not given:
@@ -169,7 +174,7 @@ def _check_for_each(scene: Scene, name: str, task: TaskSpec) -> None:
         )
 
 
-def _check_one_expression(scene: Scene, path: Path, given: str) -> None:
+def _check_one_expression(scene: Scene, path: Path, given: str, need: str) -> None:
     try:
         is_whole = is_expression(given)
     except InvalidInput:
@@ -177,7 +182,7 @@ def _check_one_expression(scene: Scene, path: Path, given: str) -> None:
     if not is_whole:
         scene.findings.add(
             path,
-            "`for_each` needs a list, not a text around an expression",
+            f"{need}, not a text around an expression",
             "write exactly one ${{ }}; after `|` or `>`, add a minus: `>-`",
         )
 
