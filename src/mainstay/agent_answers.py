@@ -31,6 +31,9 @@ FIRST_LOOK_SECONDS = 1.0
 LOOK_SECONDS = 3.0
 """How often it is looked whether anything drives the agent that is waited for."""
 
+PATIENCE = timedelta(seconds=10)
+"""For how long nothing may drive it: a server or a worker that is started again takes seconds."""
+
 _KINDS: dict[FailureKind, type[MainstayError]] = {
     FailureKind.TRANSIENT: Unavailable,
     FailureKind.PERMANENT: AgentFailed,
@@ -44,6 +47,7 @@ async def wait_for_end(
     message_id: str,
     see_driven: Callable[[], Awaitable[None]],
     timeout: timedelta | None = None,
+    patience: timedelta = PATIENCE,
 ) -> Message:
     """Wait until a message is answered, has failed or has expired.
 
@@ -52,6 +56,7 @@ async def wait_for_end(
         message_id: the message.
         see_driven: raises when nothing can work on the message.
         timeout: how long to wait; None is for as long as something drives the agent.
+        patience: for how long nothing may drive it before that is raised.
 
     Raises:
         NotFound: there is no such message.
@@ -59,7 +64,7 @@ async def wait_for_end(
         MainstayError: what ``see_driven`` raised, unless the message has ended meanwhile.
     """
     began = time.monotonic()
-    pause, next_look = FIRST_POLL_SECONDS, began + FIRST_LOOK_SECONDS
+    pause, next_look, driven_at = FIRST_POLL_SECONDS, began + FIRST_LOOK_SECONDS, began
     while True:
         message = await store.get_message(message_id)
         if message.status in MESSAGE_ENDS:
@@ -71,7 +76,11 @@ async def wait_for_end(
                 hint=f"`mainstay agent wait {message_id}` goes on waiting",
             )
         if now >= next_look:
-            await _see_driven(store, message_id, see_driven)
+            problem = await _problem(see_driven)
+            if problem is None:
+                driven_at = now
+            elif await _is_final(store, message_id, problem, now - driven_at, patience):
+                raise problem
             next_look = time.monotonic() + LOOK_SECONDS
         await asyncio.sleep(pause)
         pause = min(pause * SLOWER, LONGEST_POLL_SECONDS)
@@ -101,12 +110,19 @@ def failure_of(message: Message) -> MainstayError:
     return _KINDS[failure.kind](failure.message, hint=failure.hint)
 
 
-async def _see_driven(
-    store: Store, message_id: str, see_driven: Callable[[], Awaitable[None]]
-) -> None:
+async def _problem(see_driven: Callable[[], Awaitable[None]]) -> MainstayError | None:
     try:
         await see_driven()
-    except MainstayError:
-        # It may have been answered, and the agent ended, between the two looks.
-        if (await store.get_message(message_id)).status not in MESSAGE_ENDS:
-            raise
+    except MainstayError as error:
+        return error
+    return None
+
+
+async def _is_final(
+    store: Store, message_id: str, problem: MainstayError, seconds: float, patience: timedelta
+) -> bool:
+    """Tell whether waiting is in vain."""
+    if isinstance(problem, Unavailable) and seconds < patience.total_seconds():
+        return False
+    # It may have been answered, and the agent ended, between the two looks.
+    return (await store.get_message(message_id)).status not in MESSAGE_ENDS

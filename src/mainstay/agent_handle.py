@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic_core import to_json
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from mainstay.agent_answers import answer_of, wait_for_end
+from mainstay.agent_answers import PATIENCE, answer_of, wait_for_end
 from mainstay.agent_driving import Driving, look_at
 from mainstay.agent_records import AgentRecords
 from mainstay.agent_start import start_agent
@@ -143,14 +143,21 @@ class AgentHandle(AgentRecords):
         )
         return answer_of(await self.wait(sent, timeout))
 
-    async def wait(self, message_id: str, timeout: timedelta | None = None) -> Message:
+    async def wait(
+        self, message_id: str, timeout: timedelta | None = None, *, patience: timedelta = PATIENCE
+    ) -> Message:
         """Wait until a message is answered, has failed or has expired, and return it.
+
+        Args:
+            message_id: the message.
+            timeout: how long to wait; by default as long as something drives the agent.
+            patience: for how long nothing may drive it: a restart takes some seconds.
 
         Raises:
             NotFound: there is no such message.
             Unavailable: nothing drives the agent, or the time is up; asking again is fine.
         """
-        return await wait_for_end(self._store, message_id, self.see_driven, timeout)
+        return await wait_for_end(self._store, message_id, self.see_driven, timeout, patience)
 
     # Its workflow.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Replayer, Worker
@@ -29,6 +30,7 @@ from mainstay.settings import Settings
 from mainstay.storage.store import Store, open_store
 from mainstay.sweeping import sweeping
 from mainstay.tools.catalogue import load_catalogue
+from mainstay.tools.loading import load_module
 from mainstay.tools.toolbox import Toolbox
 from mainstay.workflows.agent import Agent
 from mainstay.workflows.plan import Plan
@@ -89,37 +91,13 @@ def build_worker(
         silence: after so long without an answer it is taken for dead, and the workflows that it
             kept in memory are given to another worker.
     """
-    reader = Reader(store)
-    models = models or LanguageModels()
-    files = AgentFiles(store, tools)
-    protection = Protection(store, rate_limits)
-    life = AgentLife(store, models, files)
-    thinking = Thinking(store, models, files, protection)
-    acting = Acting(store, tools, files, protection)
-    plans = PlanActivities(store, tools, reader)
-    tasks = TaskActivities(store, tools, reader)
-    undo = UndoActivities(store, tools, reader)
     return Worker(
         client,
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=[
-            plans.outline,
-            plans.record,
-            plans.finish,
-            plans.sub_plan_inputs,
-            plans.sub_plan_adopt,
-            tasks.prepare,
-            tasks.run,
-            tasks.gather,
-            undo.undo,
-            life.open,
-            life.take,
-            life.record,
-            thinking.think,
-            thinking.summarize,
-            acting.act,
-            acting.collect,
+            *_plan_activities(store, tools),
+            *_agent_activities(store, tools, models or LanguageModels(), rate_limits),
         ],
         workflow_runner=workflow_runner(),
         workflow_failure_exception_types=[MainstayError],
@@ -129,6 +107,49 @@ def build_worker(
         graceful_shutdown_timeout=grace,
         sticky_queue_schedule_to_start_timeout=silence,
     )
+
+
+Activity = Callable[..., Any]  # Any: each has a signature of its own
+
+
+def _plan_activities(store: Store, tools: Toolbox) -> list[Activity]:
+    reader = Reader(store)
+    plans = PlanActivities(store, tools, reader)
+    tasks = TaskActivities(store, tools, reader)
+    undo = UndoActivities(store, tools, reader)
+    return [
+        plans.outline,
+        plans.record,
+        plans.finish,
+        plans.sub_plan_inputs,
+        plans.sub_plan_adopt,
+        tasks.prepare,
+        tasks.run,
+        tasks.gather,
+        undo.undo,
+    ]
+
+
+def _agent_activities(
+    store: Store,
+    tools: Toolbox,
+    models: Models,
+    rate_limits: Mapping[str, RateLimit] | None,
+) -> list[Activity]:
+    files = AgentFiles(store, tools)
+    protection = Protection(store, rate_limits)
+    life = AgentLife(store, models, files)
+    thinking = Thinking(store, models, files, protection)
+    acting = Acting(store, tools, files, protection)
+    return [
+        life.open,
+        life.take,
+        life.record,
+        thinking.think,
+        thinking.summarize,
+        acting.act,
+        acting.collect,
+    ]
 
 
 @asynccontextmanager
@@ -143,7 +164,7 @@ async def running_worker(
     tools = Toolbox(load_catalogue([*settings.tools, *extra_tools]))
     await ensure_search_attributes(client)
     store = await open_store(settings.resolved_database_url, durability=settings.durability)
-    models = LanguageModels()
+    models = LanguageModels(load_module)
     try:
         worker = build_worker(
             client,

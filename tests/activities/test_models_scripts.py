@@ -360,3 +360,41 @@ async def test_a_functions_failure_is_told_without_a_traceback(
 def test_a_function_that_cannot_think_is_refused(model: str, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         LanguageModels().check(model)
+
+
+ASKED_TO_SUM_UP = (
+    "Sum it up.\n\n<summary>\nAnna likes tea.\n</summary>\n\n"
+    "<conversation>\n[person] Order 17 is late.\n\n[agent] I see.\n</conversation>"
+)
+
+
+async def test_a_summary_plays_no_turn(conversation: Any) -> None:
+    talk = conversation("turns: [{say: one}, {say: two}]")
+    talk.told("go")
+    request = Entry(key="s", kind=EntryKind.USER, text=ASKED_TO_SUM_UP, at=NOW)
+    summary = await LanguageModels().ask(
+        talk.call(purpose="summary", entries=[request], answers_before=0)
+    )
+    assert summary.text == "Anna likes tea.\n[person] Order 17 is late.\n[agent] I see."
+    assert (summary.raw, summary.usage.model_calls) == (None, 1)
+    assert summary.usage.input_tokens > 30
+    assert (await talk.answer()).text == "one"
+
+
+async def test_a_script_may_write_its_own_summary(conversation: Any) -> None:
+    talk = conversation("{summary: All is well., prices: {input: 1, output: 1}, turns: [{say: a}]}")
+    summary = await talk.told(ASKED_TO_SUM_UP).answer(purpose="summary")
+    assert summary.text == "All is well."
+    assert summary.usage.picodollars > 0
+
+
+async def test_a_function_is_told_what_it_is_asked_for_if_it_wants_to_know(
+    conversation: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = types.ModuleType("thinker_that_listens")
+    module.think = lambda prompt, entries, instructions, purpose: f"{purpose}: {instructions}"
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    talk = conversation("turns: [{say: a}]")
+    talk.model = f"code:{module.__name__}:think"
+    assert await talk.says("go") == "answer: Be good."
+    assert await talk.says("go", purpose="summary") == "summary: Be good."

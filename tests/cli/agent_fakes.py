@@ -24,6 +24,7 @@ class FakeTemporal:
     """What a client of agents calls. ``answers`` are given to queries and updates by name."""
 
     serves: bool = True
+    looks: int = 0
     opened: dict[str, Any] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
     signals: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -36,6 +37,7 @@ class FakeTemporal:
         return self
 
     async def describe_task_queue(self, request: Any, timeout: Any = None) -> Any:
+        self.looks += 1
         seen = Timestamp()
         seen.FromDatetime(datetime.now(UTC).replace(tzinfo=None))
         return SimpleNamespace(pollers=[SimpleNamespace(last_access_time=seen)] * self.serves)

@@ -27,6 +27,7 @@ from mainstay.settings import Settings
 from mainstay.storage.store import open_store
 
 SPEC = AgentSpec(name="helper", model="script:helper.yaml", capabilities=["help"])
+SOON = timedelta(milliseconds=1)
 NO_WORKFLOW = "agent-00000000-0000-4000-8000-000000000000"
 
 
@@ -197,7 +198,7 @@ async def test_a_sender_is_told_that_the_agent_is_dead_though_its_record_is_not(
 async def test_who_waits_notices_that_the_agent_dies(mainstay, temporal):
     agent = await mainstay.spawn(SPEC)
     sent = await agent.send("?")
-    waiting = asyncio.create_task(agent.wait(sent, timedelta(seconds=20)))
+    waiting = asyncio.create_task(agent.wait(sent, timedelta(seconds=20), patience=SOON))
     temporal.kill(agent.id)
     with pytest.raises(Unavailable, match="lost"):
         await waiting
@@ -206,10 +207,23 @@ async def test_who_waits_notices_that_the_agent_dies(mainstay, temporal):
 async def test_who_waits_is_told_that_no_worker_works(mainstay, temporal):
     temporal.serves = False
     agent = await mainstay.spawn(SPEC)
+    sent = await agent.send("?")
     with pytest.raises(Unavailable) as caught:
-        await agent.ask("?", timeout=timedelta(seconds=20))
+        await agent.wait(sent, timedelta(seconds=20), patience=SOON)
     assert "mainstay up" in caught.value.hint
     assert await agent.driving() is Driving.NO_WORKER
+
+
+async def test_who_waits_outlasts_a_worker_that_is_started_again(mainstay, temporal):
+    temporal.serves = False
+    agent = await mainstay.spawn(SPEC)
+    waiting = asyncio.create_task(agent.wait(await agent.send("?"), timedelta(seconds=20)))
+    looks = temporal.looks
+    while temporal.looks == looks:
+        await asyncio.sleep(0.01)
+    temporal.serves = True
+    await answer_all(mainstay.store, agent.id, "after all")
+    assert (await waiting).answer == "after all"
 
 
 async def test_restart_takes_up_an_agent_that_is_lost(mainstay, temporal):

@@ -64,7 +64,9 @@ def test_agent_that_gets_ready_too_late_is_an_error():
     agent = Script().tell(Began()).wait(seconds=30)
     assert agent.life is LifeState.ERROR
     agent.tell(WasOpened(Opened(policy=AgentPolicy())))
-    assert agent.life is LifeState.ERROR
+    assert agent.of(Open) == [Open(is_restart=True)]
+    agent.tell(WasOpened(Opened(policy=AgentPolicy())))
+    assert agent.life is LifeState.RUNNING
 
 
 def test_agent_takes_nothing_before_its_bell_rings():
@@ -241,6 +243,7 @@ def test_restart_of_a_paused_agent_changes_nothing():
 def test_restart_that_takes_too_long_is_an_error():
     agent = Script().start().given(header("a")).tell(RestartAsked()).wait(seconds=45)
     assert agent.life is LifeState.ERROR
+    assert agent.fails(CANCELLED).of(Open) == [Open(is_restart=True)]
 
 
 def test_agent_for_one_message_ends_after_it():

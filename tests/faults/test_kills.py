@@ -7,20 +7,16 @@ build/faults-<seed>.jsonl, so that a campaign that was interrupted goes on where
 
 from __future__ import annotations
 
-import json
 import os
-from hashlib import sha256
-from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
+from fault_campaign import Campaign
 from fault_kills import Victim, kill_once, strike, undisturbed_seconds
 from fault_plan import expected_names
 from fault_rig import running_rig
 from fault_run import Run
 
-ROOT = Path(__file__).parents[2]
 SEED = os.environ.get("FAULTS_SEED", "1")
 CAMPAIGN = [Victim.WORKER] * 25 + [Victim.SERVER] * 10 + [Victim.BOTH] * 5
 
@@ -41,7 +37,7 @@ async def test_plan_ends_as_if_nothing_had_been_killed(tmp_path):
 
 @pytest.mark.deep
 async def test_forty_kills_at_random_moments_change_nothing(tmp_path, capsys):
-    campaign = Campaign(ROOT / "build" / f"faults-{SEED}.jsonl")
+    campaign = Campaign(f"faults-{SEED}")
     async with running_rig(tmp_path) as rig:
         latest = await undisturbed_seconds(rig)
         for number, victim in enumerate(CAMPAIGN):
@@ -54,41 +50,3 @@ async def test_forty_kills_at_random_moments_change_nothing(tmp_path, capsys):
     assert [campaign.rounds[n]["victim"] for n in range(len(CAMPAIGN))] == CAMPAIGN
     # The control: without a key, kills do double effects. If none did, they hit nothing.
     assert sum(row["doubles"] for row in campaign.rounds.values()) > 0
-
-
-class Campaign:
-    """The finished rounds of a campaign, in a file. Rounds of other code do not count."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.code = _code()
-        lines = path.read_text().splitlines() if path.exists() else []
-        rows = [json.loads(line) for line in lines]
-        self.rounds = {row["round"]: row for row in rows if row["code"] == self.code}
-
-    def keep(self, row: dict[str, Any]) -> None:
-        """Keep a finished round."""
-        self.rounds[row["round"]] = row
-        self.path.parent.mkdir(exist_ok=True)
-        with self.path.open("a") as file:
-            file.write(json.dumps({**row, "code": self.code}) + "\n")
-
-    def figures(self, undisturbed_seconds: float) -> str:
-        """Sum the campaign up."""
-        text = f"\nseed {SEED}, {self.path}; undisturbed run: {undisturbed_seconds:.1f} s\n"
-        for victim in Victim:
-            rows = [row for row in self.rounds.values() if row["victim"] == victim]
-            slowest = max((row["seconds"] for row in rows), default=0)
-            doubles = sum(row["doubles"] for row in rows)
-            text += f"{victim}: {len(rows)} kills, slowest run {slowest:.1f} s, "
-            text += f"effects doubled 0, calls without a key doubled {doubles}\n"
-        return text
-
-
-def _code() -> str:
-    """Return a fingerprint of the code under test and of the tests."""
-    digest = sha256()
-    for folder in (ROOT / "src", Path(__file__).parent):
-        for path in sorted(folder.rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]

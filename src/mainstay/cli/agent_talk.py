@@ -201,7 +201,10 @@ async def _print_answer(
 ) -> None:
     from mainstay.agent_answers import answer_of, failure_of
     from mainstay.cli.thread_words import printable
+    from mainstay.schemas.messages import MESSAGE_ENDS
 
+    if (await mainstay.store.get_message(message_id)).status not in MESSAGE_ENDS:
+        await agent.see_driven()
     try:
         message = await _ended(mainstay, agent, message_id, timeout)
     except asyncio.CancelledError:

@@ -21,6 +21,9 @@ from mainstay.schemas.tools import ToolSpec
 DEFAULT_TIMEOUT = timedelta(minutes=1)
 """How long a tool call may take when neither the task nor the tool says."""
 
+_CHILDREN = (TaskKind.PLAN, TaskKind.AGENT)
+"""Kinds of tasks whose work is a workflow of its own."""
+
 JUDGING_FUNCTIONS = frozenset({"success", "failure", "always"})
 """Functions with which an ``if`` judges the needed tasks itself."""
 
@@ -73,22 +76,24 @@ def _task(
     positions: Mapping[str, int],
     tools: Mapping[str, ToolSpec],
 ) -> TaskOutline:
-    kind = TaskKind.TOOL if task.tool else TaskKind.PLAN if task.plan else TaskKind.APPROVAL
+    kind = _kind(task)
     tool = tools.get(task.tool or "")
     for_each = task.for_each is not None
     approval = task.approval
+    has_critic = task.verify is not None and task.verify.agent is not None
     looks_first = kind is not TaskKind.TOOL or approval is not None
     return TaskOutline(
         name=name,
         kind=kind,
-        tool=task.tool or task.plan or "",
+        tool=task.tool or task.plan or task.agent or task.capability or "",
         needs=tuple(positions[need] for need in task.needs),
         judges_needs=_judges_needs(task),
         prepares=for_each or looks_first,
         for_each=for_each,
         batch=task.batch if kind is TaskKind.TOOL else 1,
         max_parallel=task.max_parallel,
-        gathers=(for_each or kind is TaskKind.PLAN) and bool(task.outputs or task.verify),
+        gathers=has_critic
+        or ((for_each or kind in _CHILDREN) and bool(task.outputs or task.verify)),
         asks=approval is not None,
         deadline=approval.deadline if approval else None,
         default=approval.default if approval else None,
@@ -98,13 +103,24 @@ def _task(
         continue_on_error=task.continue_on_error,
         undoes=task.undo is not None,
         rounds=task.verify.attempts if task.verify else 1,
+        has_critic=has_critic,
         priority=plan.priority if task.priority is None else task.priority,
     )
+
+
+def _kind(task: TaskSpec) -> TaskKind:
+    if task.tool:
+        return TaskKind.TOOL
+    if task.plan:
+        return TaskKind.PLAN
+    return TaskKind.AGENT if task.is_for_agent else TaskKind.APPROVAL
 
 
 def _is_repeatable(task: TaskSpec, tool: ToolSpec | None) -> bool:
     if task.idempotent is not None:
         return task.idempotent
+    if task.is_for_agent:
+        return task.retry is not None  # a new agent may do again what the first one did
     if task.tool is None:
         return True
     return tool is not None and tool.idempotent

@@ -1,7 +1,10 @@
 """Functions in the place of a language model: agents that think with code.
 
 The function is called as ``function(prompt=..., entries=...)``: what the agent was told last, and
-the window of the conversation, oldest first. It returns a text, or a
+the window of the conversation, oldest first. One that also has a parameter ``instructions`` is
+given what stands above the conversation: the agent's prompt, pinned facts, the summary of what was
+said before. One that has a parameter ``purpose`` is told what it is asked for: an ``answer``, or a
+``summary`` of the text in the prompt. It returns a text, or a
 :class:`mainstay.schemas.conversation.ModelAnswer` when it wants tools. It may be asynchronous; one
 that is not runs in a thread. It is asked again after a crash, so it should have no effects of its
 own: those belong into tools.
@@ -25,6 +28,7 @@ from mainstay.schemas.errors import InvalidInput, MainstayError, Unavailable
 from mainstay.schemas.model_calls import ModelCall
 
 PARAMETERS = ("prompt", "entries")
+"""What each function takes; what it may take beside these is written above."""
 
 Thinker = Callable[..., Any]  # Any: what a function returns is checked when it has returned
 
@@ -102,7 +106,12 @@ async def _called(function: Thinker, call: ModelCall) -> Any:  # Any: whatever i
     prompts = [
         entry.text for entry in call.entries if entry.kind in (EntryKind.USER, EntryKind.FEEDBACK)
     ]
-    given = {"prompt": prompts[-1] if prompts else "", "entries": tuple(call.entries)}
+    given: dict[str, Any] = {  # Any: a text or entries
+        "prompt": prompts[-1] if prompts else "",
+        "entries": tuple(call.entries),
+    }
+    more = {"instructions": call.instructions, "purpose": call.purpose}
+    given |= {name: more[name] for name in more.keys() & _parameters(function)}
     if inspect.iscoroutinefunction(function):
         return await function(**given)
     answered = await asyncio.to_thread(function, **given)

@@ -23,6 +23,8 @@ Rules:
     5. ``${{ last }}`` is what the model was just told, ``${{ user }}`` what a person or another
        agent said last, ``${{ number }}`` how many answers there were before, ``${{ agent }}`` the
        agent's instructions. They stand in ``say`` and in arguments.
+    6. Asked to sum a conversation up, the script says its ``summary``, and no turn is played;
+       without one it says the beginning of what each line of the conversation says.
 """
 
 from __future__ import annotations
@@ -180,6 +182,7 @@ class ScriptSpec(Spec):
     description: str = Field("", description="what it plays")
     prices: Prices | None = Field(None, description="US dollars for a million tokens; else free")
     loop: bool = Field(False, description="begin again after the last turn")
+    summary: str | None = Field(None, description="said when asked to sum a conversation up")
     turns: list[Turn] = Field(min_length=1, description="the answers, in order")
 
 

@@ -58,6 +58,8 @@ class ScriptedModels:
     async def ask(self, name: ModelString, call: ModelCall) -> ModelAnswer:
         """Play the turn that answers; see :class:`mainstay.activities.agent_ports.Models`."""
         script = self._script(name)
+        if call.purpose == "summary":
+            return _summary(script, call)
         choice = choose(script, call)
         try:
             async with asyncio.timeout(call.timeout.total_seconds()):
@@ -68,10 +70,7 @@ class ScriptedModels:
                 hint="raise limits.model_timeout, or shorten the script's delay",
             ) from None
         uses = uses_of(choice.turn, call)
-        usage = _usage(choice.turn, call, text, uses)
-        prices = prices_in(call.settings) or script.prices
-        if prices is not None:
-            usage = usage.model_copy(update={"picodollars": prices.picodollars(usage)})
+        usage = _priced(_usage(choice.turn.usage, call, text, uses), script, call)
         return ModelAnswer(
             text=text,
             uses=uses,
@@ -129,14 +128,27 @@ def _failure(fault: Fault, call: ModelCall) -> MainstayError:
     return error
 
 
-def _usage(turn: Turn, call: ModelCall, text: str, uses: tuple[ToolUse, ...]) -> Usage:
+def _summary(script: ScriptSpec, call: ModelCall) -> ModelAnswer:
+    """Sum a conversation up: as it is written, or by the beginnings of its lines."""
+    text = extract(call) if script.summary is None else script.summary
+    usage = _priced(_usage(Counted(), call, text, ()), script, call)
+    return ModelAnswer(text=text, usage=usage, model=call.model)
+
+
+def _priced(usage: Usage, script: ScriptSpec, call: ModelCall) -> Usage:
+    prices = prices_in(call.settings) or script.prices
+    if prices is None:
+        return usage
+    return usage.model_copy(update={"picodollars": prices.picodollars(usage)})
+
+
+def _usage(counted: Counted, call: ModelCall, text: str, uses: tuple[ToolUse, ...]) -> Usage:
     """Return the tokens as the turn has them, or else about as many as a model would take."""
     heard = len(call.instructions) + sum(
         len(entry.text) + sum(len(str(use.arguments)) for use in entry.uses)
         for entry in call.entries
     )
     said = len(text) + sum(len(str(use.arguments)) for use in uses)
-    counted = turn.usage
     return Usage(
         input_tokens=estimated_tokens(heard) if counted.input is None else counted.input,
         output_tokens=estimated_tokens(said) if counted.output is None else counted.output,

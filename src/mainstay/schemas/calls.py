@@ -45,6 +45,8 @@ class PlanRequest(Model):
     state: PlanState | None = None
     resumed: int = 0
     """How often an ended run of this plan was taken up again."""
+    accounts: tuple[str, ...] = ()
+    """Who pays for its agents besides itself: the plans that it is a part of, the nearest first."""
 
 
 class PlanResult(Model):

@@ -9,6 +9,8 @@ TASK_GATHER = "task.gather"
 TASK_UNDO = "task.undo"
 SUB_PLAN_INPUTS = "sub_plan.inputs"
 SUB_PLAN_ADOPT = "sub_plan.adopt"
+AGENT_TASK_PREPARE = "agent_task.prepare"
+AGENT_TASK_ADOPT = "agent_task.adopt"
 RECORD = "records.append"
 
 AGENT = "Agent"

@@ -40,6 +40,7 @@ class TaskKind(StrEnum):
 
     TOOL = "tool"
     PLAN = "plan"
+    AGENT = "agent"
     APPROVAL = "approval"
 
 
@@ -54,6 +55,7 @@ class TaskOutline(Model):
             question to render, a sub-plan's inputs).
         gathers: an activity must look at the whole output of a ``for_each`` after its last item.
         retries: whether a failed attempt may be made again (the tool is idempotent).
+        has_critic: an agent judges the whole output before it is looked at.
     """
 
     name: str
@@ -75,6 +77,7 @@ class TaskOutline(Model):
     continue_on_error: bool = False
     undoes: bool = False
     rounds: int = 1
+    has_critic: bool = False
     priority: Level = Level.NORMAL
 
     @field_serializer("needs")

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from mainstay.schemas.agent import AgentSpec, BudgetSpec
 from mainstay.schemas.durations import Duration
 from mainstay.schemas.ids import Name
 from mainstay.schemas.model import Spec
@@ -102,8 +103,9 @@ class ActionSpec(Spec):
 class VerifySpec(Spec):
     """A check on a task's output that sends the task back to be done again.
 
-    Either ``check``, an expression that must be true, or ``tool``, which returns
-    ``{"ok": bool, "reason": str}``. The reason is ``${{ feedback }}`` when the task runs again.
+    One of ``check``, an expression that must be true; ``tool``, which returns
+    ``{"ok": bool, "reason": str}``; or ``agent``, a critic that scores the output. The reason, or
+    what the critic found, is ``${{ feedback }}`` when the task runs again.
     """
 
     check: str | None = Field(None, description="an expression over `output` that must be true")
@@ -111,6 +113,13 @@ class VerifySpec(Spec):
     tool: str | None = Field(None, description="a tool that returns ok and reason")
     with_: dict[str, Template] = Field(
         default_factory=dict, alias="with", description="the checking tool's arguments"
+    )
+    agent: str | None = Field(None, description="a critic: an agent that scores the output")
+    criteria: list[str] = Field(
+        default_factory=list, description="what the critic judges by; may hold expressions"
+    )
+    threshold: float = Field(
+        0.7, ge=0, le=1, description="the least score, of 0 to 1, with which the output passes"
     )
     attempts: int = Field(3, ge=1, le=100, description="rounds in all, the first included")
 
@@ -127,8 +136,20 @@ def _as_retry(value: Any) -> Any:
     return {"attempts": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _as_agents(value: Any) -> Any:
+    """Let the name under which an agent stands be its name."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: {"name": name, **one} if isinstance(one, dict) else one for name, one in value.items()
+    }
+
+
 class TaskSpec(Spec):
-    """One task. It does one of: ``tool``, ``plan``, or only ``approval``."""
+    """One task. It does one of: ``tool``, ``plan``, ``agent``, or only ``approval``.
+
+    Instead of naming an agent, ``capability`` lets the least busy one do it that has it.
+    """
 
     description: str = Field("", description="what the task is for, in a few words")
     needs: Annotated[list[Name], BeforeValidator(_as_list)] = Field(
@@ -143,6 +164,18 @@ class TaskSpec(Spec):
         description="a sub-plan: a name in `plans`, a path relative to this file, or an "
         "expression that gives a plan",
     )
+    agent: str | None = Field(
+        None, description="an agent: a name in `agents`, a path, or an expression that gives a name"
+    )
+    capability: str | None = Field(
+        None, description="instead of `agent`: the least busy of the plan's agents that has it"
+    )
+    prompt: Template = Field(None, description="what the agent is to do; may hold expressions")
+    output: dict[str, Any] | None = Field(
+        None, description="JSON Schema of the agent's answer; the output is then data, not text"
+    )
+    budget: BudgetSpec | None = Field(None, description="what the task's agents may spend")
+    model: str | None = Field(None, description="the model, instead of the agent's own")
     approval: Annotated[ApprovalSpec | None, BeforeValidator(_as_approval)] = Field(
         None, description="ask a person before the task runs"
     )
@@ -176,6 +209,16 @@ class TaskSpec(Spec):
         None, description="whether this use of the tool may safely be done twice"
     )
 
+    @property
+    def is_for_agent(self) -> bool:
+        """Whether an agent does the work."""
+        return self.agent is not None or self.capability is not None
+
+    @property
+    def only_asks(self) -> bool:
+        """Whether there is no work but a question to a person."""
+        return self.tool is None and self.plan is None and not self.is_for_agent
+
 
 class PlanSpec(Spec):
     """A plan: tasks that depend on each other, and what they are given and give back."""
@@ -193,6 +236,12 @@ class PlanSpec(Spec):
     plans: dict[str, PlanSpec] = Field(
         default_factory=dict, description="sub-plans written in the same file, by name"
     )
+    agents: Annotated[dict[str, AgentSpec], BeforeValidator(_as_agents)] = Field(
+        default_factory=dict,
+        description="agents that its tasks can use, by name; or a folder of agent files",
+    )
+    budget: BudgetSpec | None = Field(None, description="what all its agents together may spend")
+    model: str | None = Field(None, description="the model of agents that name none")
     max_parallel: int = Field(
         16, ge=1, le=MAX_PARALLEL, description="pieces of work in flight at once"
     )

@@ -11,6 +11,7 @@ Rules:
        what is in flight finish and begins nothing; a stop lets the turn finish within its grace;
        a restart stops what is in flight, gets ready again, and goes on with the same turn.
     4. A failure to get ready is an ERROR and shown as such: nothing is begun afresh in silence.
+       What only took too long, because no worker was there, is restarted as soon as it has ended.
     5. An agent that serves one message ends after it.
 
 The turn itself is in :mod:`.turn` and :mod:`.acting`, the states of a life in :mod:`.lifecycle`.
@@ -217,12 +218,23 @@ def _move_on(draft: AgentDraft) -> None:
         draft.move(LifeState.INITIALIZING, "restart")
         draft.change(is_opening=True)
         draft.do(Open(is_restart=True))
+    elif _has_recovered(draft):
+        draft.move(LifeState.RESTARTING, "recovered")
+        _move_on(draft)
     elif state.life.state is LifeState.STOPPING and state.turn is None:
         reason = state.life.end_reason or EndReason.ERROR
         draft.move(LifeState.TERMINATED, "stopped", state.life.detail, end_reason=reason)
     elif state.is_once and state.result is not None and state.life.state is LifeState.RUNNING:
         draft.move(LifeState.STOPPING, "completed", end_reason=EndReason.COMPLETED)
         _move_on(draft)
+
+
+def _has_recovered(draft: AgentDraft) -> bool:
+    """Tell whether an ERROR was only slowness, and what was slow has ended."""
+    life = draft.state.life
+    if life.state is not LifeState.ERROR or draft.is_flying or draft.state.is_opening:
+        return False
+    return life.transitions[-1].trigger in _SLOW
 
 
 def _ask_mailbox(draft: AgentDraft, hold: bool) -> None:
@@ -236,6 +248,11 @@ def _ask_mailbox(draft: AgentDraft, hold: bool) -> None:
         draft.change(batch=batch, taking=room, settled=(), rings=state.rings and room <= 0)
         draft.do(Take(batch, room, state.settled))
 
+
+_SLOW = frozenset(
+    lifecycle.OVERDUE[state][1] for state in (LifeState.INITIALIZING, LifeState.RESTARTING)
+)
+"""Triggers of an ERROR that says only that something took too long."""
 
 # Any: each of these takes the one kind of event it stands for.
 _NOTED: dict[type[AgentSignal], Callable[[AgentDraft, Any], None]] = {

@@ -129,7 +129,7 @@ def _activity(turn: TurnState | None) -> str:
             return "summarises the conversation"
         case TurnStep.BACKING_OFF:
             return f"waits: {turn.waits_for}"
-        case TurnStep.ACTING:
+        case _:
             return _acting(turn)
 
 
