@@ -12,7 +12,15 @@ from time import perf_counter
 
 from rich.console import Console
 
-from benchmarks import command_line, decision_rate, diamond, for_each, history, sequence
+from benchmarks import (
+    agent_speed,
+    command_line,
+    decision_rate,
+    diamond,
+    for_each,
+    history,
+    sequence,
+)
 from benchmarks.bench import Bench, Measure
 from benchmarks.report import Finding, make_table, write_report
 
@@ -26,6 +34,7 @@ BENCHMARKS: dict[str, Measure] = {
     "up": command_line.measure_up,
     "history": history.measure,
     "decisions": decision_rate.measure,
+    "agent-speed": agent_speed.measure,
 }
 
 

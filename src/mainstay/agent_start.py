@@ -6,14 +6,9 @@ loses nothing: whoever sweeps starts the agent later, and starting it twice star
 
 from __future__ import annotations
 
-from typing import Any
-
 from temporalio.client import Client
 from temporalio.common import (
     Priority,
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -21,22 +16,17 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from mainstay.schemas.agent import AgentSpec
 from mainstay.schemas.agent_run import AgentRequest
-from mainstay.schemas.lifecycle import LifeState
+from mainstay.schemas.ids import account_of as account_of
 from mainstay.schemas.priority import Level
-from mainstay.schemas.search import CAPABILITY, ROLE, STATE, TEAM
 from mainstay.storage.store import Store
 from mainstay.workflows.agent import Agent
+from mainstay.workflows.agent_attributes import agent_attributes
 from mainstay.workflows.options import turn_timeout
 
 
 def request_ref(agent_id: str) -> str:
     """Name the document that holds an agent's request."""
     return f"agent-request/{agent_id}"
-
-
-def account_of(agent_id: str) -> str:
-    """Name the account that pays for an agent."""
-    return f"agent/{agent_id}"
 
 
 async def load_request(store: Store, agent_id: str) -> AgentRequest:
@@ -89,7 +79,7 @@ async def start_agent(
             else WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=_summary(request, spec),
-            search_attributes=_search_attributes(request, spec),
+            search_attributes=agent_attributes(request.name, spec.role, spec.capabilities),
             priority=Priority(priority_key=Level.NORMAL.temporal_key),
         )
     except WorkflowAlreadyStartedError:
@@ -99,16 +89,3 @@ async def start_agent(
 
 def _summary(request: AgentRequest, spec: AgentSpec) -> str:
     return f"{request.name}: {spec.description}" if spec.description else request.name
-
-
-def _search_attributes(request: AgentRequest, spec: AgentSpec) -> TypedSearchAttributes:
-    team = request.name.partition("/")[0]
-    pairs: list[SearchAttributePair[Any]] = [  # Any: their types differ
-        SearchAttributePair(SearchAttributeKey.for_keyword(TEAM), team),
-        SearchAttributePair(SearchAttributeKey.for_keyword(ROLE), spec.role.value),
-        SearchAttributePair(SearchAttributeKey.for_keyword(STATE), LifeState.INITIALIZING.value),
-    ]
-    if spec.capabilities:
-        key = SearchAttributeKey.for_keyword_list(CAPABILITY)
-        pairs.append(SearchAttributePair(key, list(spec.capabilities)))
-    return TypedSearchAttributes(pairs)

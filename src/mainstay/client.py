@@ -35,6 +35,7 @@ from mainstay.activities.plans import times_ended
 from mainstay.agent_client import AgentClient
 from mainstay.connection import connect
 from mainstay.decisions.plan_files.plan_inputs import check_inputs
+from mainstay.decisions.plan_files.plan_models import with_default_model
 from mainstay.handle import PlanHandle
 from mainstay.schemas.calls import PlanOptions, PlanRequest
 from mainstay.schemas.errors import InvalidInput, NotFound, Refused
@@ -106,7 +107,8 @@ class Mainstay(AgentClient):
             options: how the run is driven.
 
         Raises:
-            InvalidInput: an input is missing, unknown or of the wrong type.
+            InvalidInput: an input is missing, unknown or of the wrong type; or a task is for an
+                agent, and no model is configured.
             Refused: a run of that name is there already.
         """
         values, problems = check_inputs(plan, inputs or {})
@@ -114,6 +116,7 @@ class Mainstay(AgentClient):
             raise InvalidInput(
                 "; ".join(problem.message for problem in problems), hint=problems[0].hint
             )
+        plan = with_default_model(plan, self.settings.model)
         plan_id = make_plan_id(plan.name, run or uuid.uuid4().hex[:8])
         body = plan.model_dump_json(by_alias=True, exclude_unset=True).encode()
         request = PlanRequest(

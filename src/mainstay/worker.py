@@ -15,6 +15,7 @@ from mainstay.activities.acting import Acting
 from mainstay.activities.agent_files import AgentFiles
 from mainstay.activities.agent_life import AgentLife
 from mainstay.activities.agent_ports import Models
+from mainstay.activities.agent_tasks import AgentTaskActivities
 from mainstay.activities.plans import PlanActivities
 from mainstay.activities.protection import Protection
 from mainstay.activities.scope import Reader
@@ -117,6 +118,7 @@ def _plan_activities(store: Store, tools: Toolbox) -> list[Activity]:
     plans = PlanActivities(store, tools, reader)
     tasks = TaskActivities(store, tools, reader)
     undo = UndoActivities(store, tools, reader)
+    agents = AgentTaskActivities(store, tools, reader)
     return [
         plans.outline,
         plans.record,

@@ -4,7 +4,7 @@ A crew of three works through its messages while something is killed. Afterwards
 happened once, every message is answered once, every conversation reads as if nothing had been
 killed, and every account shows the same to the last token.
 
-The short form runs always: five kills in one shift. The long form is thirty shifts, each with a
+The short form runs always: four kills in one shift. The long form is thirty shifts, each with a
 kill at a random moment. Its seed is FAULTS_SEED; finished rounds are kept in
 build/agent-faults-<seed>.jsonl, so that a campaign that was interrupted goes on where it stopped.
 """
@@ -24,7 +24,7 @@ from fault_kills import Outcome, Victim, strike
 from fault_rig import Rig, running_rig
 
 SEED = os.environ.get("FAULTS_SEED", "1")
-SHORT = [Victim.WORKER] * 3 + [Victim.SERVER, Victim.BOTH]
+SHORT = [Victim.WORKER, Victim.WORKER, Victim.SERVER, Victim.BOTH]
 CAMPAIGN = [Victim.WORKER] * 20 + [Victim.SERVER] * 6 + [Victim.BOTH] * 4
 
 

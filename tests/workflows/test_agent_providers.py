@@ -122,7 +122,7 @@ TROUBLES: dict[str, Reply] = {
     "500": Fail(500, "oops"),
     "529": Fail(529, "overloaded"),
     "cut": Cut(),
-    "cut cleanly": Cut(cleanly=True),
+    "cut-cleanly": Cut(cleanly=True),
     "garbage": Garbage(),
 }
 
@@ -130,9 +130,9 @@ TROUBLES: dict[str, Reply] = {
 async def test_an_answer_that_broke_off_is_asked_for_again_and_charged_once(
     stage: Stage, model_of: ModelOf
 ):
-    async def live_through(trouble: Reply) -> None:
-        with model_stub(trouble, Say(["all is well"])) as stub:
-            agent = await spawn(stage, model_of(stub))
+    async def live_through(trouble: str) -> None:
+        with model_stub(TROUBLES[trouble], Say(["all is well"])) as stub:
+            agent = await spawn(stage, model_of(stub), name=f"through-{trouble}")
             assert await agent.ask("How is it?", timeout=PATIENCE) == "all is well", trouble
             assert len(stub.requests) == 2, trouble
         assert await kinds_of(agent) == [EntryKind.USER, EntryKind.ASSISTANT]
@@ -145,8 +145,7 @@ async def test_an_answer_that_broke_off_is_asked_for_again_and_charged_once(
         ]
         assert len(failed) == 1, trouble
 
-    for trouble in TROUBLES.values():
-        await live_through(trouble)
+    await asyncio.gather(*(live_through(name) for name in TROUBLES))
 
 
 async def test_what_a_broken_answer_said_is_superseded_visibly(stage: Stage, model_of: ModelOf):
@@ -218,4 +217,4 @@ async def test_an_agent_that_is_stopped_lets_go_of_the_model_within_two_seconds(
     assert result.state is LifeState.TERMINATED
     told: Any = await agent.wait(message, PATIENCE)
     assert told.failure is not None
-    assert "enough" in told.failure.message
+    assert "enough; it did not stop in time" in told.failure.message

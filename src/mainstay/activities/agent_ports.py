@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from mainstay.schemas.agent_calls import AgentEvent, AgentRow
 from mainstay.schemas.budgets import Account, Breaker
 from mainstay.schemas.conversation import Entry, LiveText, ModelAnswer, Summary, ThreadRow, Usage
 from mainstay.schemas.errors import MainstayError
+from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import Message, MessageHeader, SendReceipt, Settlement
 from mainstay.schemas.model_calls import ModelCall as ModelCall
 
@@ -216,6 +217,11 @@ class Agents(Protocol):
 
     async def get_agent(self, agent: str) -> AgentRow | None:
         """Return an agent by id, or the living one by name, or else the last one of that name."""
+
+    async def list_agents(
+        self, states: Iterable[LifeState] = (), *, parent: str = "", limit: int = 1000
+    ) -> list[AgentRow]:
+        """Return agents, the newest first; what is left empty does not choose."""
 
     async def append_agent_events(self, events: Sequence[AgentEvent]) -> None:
         """Append events and bring rows up to date; known keys change nothing."""

@@ -81,6 +81,13 @@ class OpenTask:
         rows: list[Value] = await self.reader.document(items_key(self.call))
         return rows
 
+    async def item_scope(self) -> dict[str, Value]:
+        """Return the scope, in a list with the first of the call's items and its index."""
+        if not self.is_list:
+            return self.scope
+        rows = await self.rows()
+        return {**self.scope, "item": rows[self.call.start], "index": self.call.start}
+
     async def values(self) -> Value:
         """Return the task's plain output."""
         call = self.call

@@ -59,8 +59,8 @@ def summarize(output: Value) -> str:
 async def _complaint(opened: OpenTask, scope: dict[str, Value]) -> str | None:
     """Return why an output does not pass its check; None when it does."""
     verify = opened.task.verify
-    if verify is None:
-        return None
+    if verify is None or verify.agent is not None:
+        return None  # a critic judges before the output is looked at here
     if verify.tool is None:
         passes = is_true(verify.check or "true", scope)
         return None if passes else str(render(verify.reason, scope))

@@ -103,7 +103,9 @@ class PlanActivities:
                 sub_plan = sub_plan_of(opened, scope)
                 inputs, problems = check_inputs(sub_plan, render(opened.task.with_, scope))
                 if problems:
-                    raise InvalidInput(f"inputs of sub-plan {sub_plan.name!r}: {problems[0].message}")
+                    raise InvalidInput(
+                        f"inputs of sub-plan {sub_plan.name!r}: {problems[0].message}"
+                    )
                 body = sub_plan.model_dump_json(by_alias=True, exclude_unset=True).encode()
                 plan_ref = f"plan/{hashlib.sha256(body).hexdigest()}"
                 await self._storage.put_document(plan_ref, body)

@@ -23,6 +23,10 @@ FRESH_SECONDS = 1.0
 """How long a breaker that was found closed is not looked at again."""
 
 
+class LeftAlone(Unavailable):
+    """What failed too often lately is not called for a while; ``retry_after`` says how long."""
+
+
 class Protection:
     """The breakers and rate limits of one worker's calls."""
 
@@ -38,7 +42,7 @@ class Protection:
         """Let a call through, and note how it went; only passing failures count.
 
         Raises:
-            Unavailable: too many calls failed lately; ``retry_after`` is when to try again.
+            LeftAlone: too many calls failed lately; ``retry_after`` is when to try again.
         """
         await self._admit(name)
         try:
@@ -79,7 +83,7 @@ class Protection:
         old, _ = await self._change(name, lambda breaker: admit(breaker, now)[0])
         wait = admit(old, now)[1]
         if wait is not None:
-            error = Unavailable(
+            error = LeftAlone(
                 f"{name!r} failed {old.failures} times in a row and is left alone for a while",
                 hint="it is tried again by itself; `mainstay doctor` shows the breakers",
             )

@@ -153,7 +153,7 @@ async def view_need(
     }
     if not any(seen.uses_all_needs or name in seen.needs for seen in mentioned):
         return need
-    if state.answer is not None and not (spec.tool or spec.plan):
+    if state.answer is not None and spec.only_asks:
         need["outputs"] = state.answer.model_dump(mode="json")
     else:
         need["outputs"] = await reader.output(plan_id, name, spec, state.round)
@@ -165,10 +165,12 @@ def _mentioned(task: TaskSpec) -> list[References]:
     verify = task.verify
     found = [
         inspect([task.with_, task.plan, task.for_each, task.outputs, task.env]),
+        inspect([task.agent, task.prompt]),
         inspect_condition(task.if_),
         inspect(task.approval.message if task.approval else ""),
         inspect(task.undo.with_ if task.undo else {}),
     ]
     if verify is not None:
         found += [inspect([verify.with_, verify.reason]), inspect_condition(verify.check)]
+        found.append(inspect([verify.agent, verify.criteria]))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,9 +10,10 @@ from temporalio import activity
 
 from mainstay.activities.agent_files import AgentFiles
 from mainstay.activities.agent_ports import AgentStorage, Models
-from mainstay.activities.answers import find_problem, with_unique_ids
-from mainstay.activities.calling import reporting, reporting_all
+from mainstay.activities.answers import find_problem
+from mainstay.activities.calling import reporting
 from mainstay.activities.failures import shorten
+from mainstay.activities.guarded_models import Asking
 from mainstay.activities.live_text import live_display
 from mainstay.activities.protection import Protection
 from mainstay.activities.pulse import pulse
@@ -33,11 +33,7 @@ from mainstay.schemas.agent_calls import (
     UseHeader,
 )
 from mainstay.schemas.conversation import Entry, EntryKind, ModelAnswer, Summary, Usage
-from mainstay.schemas.errors import Unavailable
 from mainstay.schemas.model_calls import ModelCall
-
-LOCAL = ("script:", "code:")
-"""Models that run in the worker itself: they need neither breaker nor rate limit."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +53,8 @@ class Thinking:
         self, storage: AgentStorage, models: Models, files: AgentFiles, protection: Protection
     ) -> None:
         self._storage = storage
-        self._models = models
         self._files = files
-        self._protection = protection
+        self._asking = Asking(models, protection)
         self._transcripts = Transcripts(storage)
         self._spending = Spending(storage)
 
@@ -121,7 +116,7 @@ class Thinking:
                     text=summary_request(older, latest),
                     at=datetime.now(UTC),
                 )
-                answer = await self._guarded(
+                answer = await self._asking.ask(
                     ModelCall(
                         model=spec.model or "",
                         instructions="You summarise conversations faithfully.",
@@ -180,7 +175,7 @@ class Thinking:
         spec = context.spec
         attempt = call.attempt * 1000 + activity.info().attempt
         async with live_display(self._storage, call.thread, call.key, attempt) as live:
-            return await self._guarded(
+            return await self._asking.ask(
                 ModelCall(
                     model=spec.model or "",
                     instructions=instructions(spec, context.window),
@@ -196,31 +191,6 @@ class Thinking:
                     answer_bytes=spec.limits.answer_bytes,
                 )
             )
-
-    async def _guarded(self, call: ModelCall) -> ModelAnswer:
-        with reporting_all():
-            if call.model.startswith(LOCAL):
-                return with_unique_ids(await self._timed(call))
-            return await self._protected(call)
-
-    async def _protected(self, call: ModelCall) -> ModelAnswer:
-        provider = self._models.provider(call.model)
-        tokens = sum(entry.tokens for entry in call.entries) + estimate_tokens(call.instructions)
-        async with self._protection.guard(f"model/{provider}"):
-            await self._protection.wait_for_turn(provider, tokens)
-            return with_unique_ids(await self._timed(call))
-
-    async def _timed(self, call: ModelCall) -> ModelAnswer:
-        try:
-            async with asyncio.timeout(call.timeout.total_seconds()) as limit:
-                return await self._models.ask(call)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise Unavailable(
-                f"model {call.model!r} did not answer within its model_timeout",
-                hint="give the agent a longer limits.model_timeout",
-            ) from None
 
 
 def answer_key(call: ThinkCall) -> str:

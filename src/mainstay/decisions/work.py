@@ -72,7 +72,7 @@ def _unit_done(draft: Draft, position: int, verdict: Verdict) -> None:
         _send_back(draft, position, verdict)
     else:
         _count(draft, position, verdict)
-        _go_on(draft, position)
+        _go_on(draft, position, verdict.message)
 
 
 def _gathered(draft: Draft, position: int, verdict: Verdict) -> None:
@@ -95,7 +95,7 @@ def _count(draft: Draft, position: int, verdict: Verdict) -> None:
     draft.change(position, done=task.done + verdict.done, errors=task.errors + verdict.errors)
 
 
-def _go_on(draft: Draft, position: int) -> None:
+def _go_on(draft: Draft, position: int, message: str = "") -> None:
     """Decide what a task does after one of its units has come back."""
     task, outline = draft.tasks[position], draft.outline(position)
     if task.failed_units:
@@ -109,7 +109,8 @@ def _go_on(draft: Draft, position: int) -> None:
         draft.change(position, status=TaskStatus.WAITING)
     else:
         plain = outline.kind is TaskKind.TOOL and not outline.for_each
-        end(draft, position, TaskStatus.SUCCEEDED, on_record=plain)
+        told = message if outline.kind is TaskKind.AGENT and not outline.for_each else ""
+        end(draft, position, TaskStatus.SUCCEEDED, message=told, on_record=plain)
 
 
 def _send_back(draft: Draft, position: int, verdict: Verdict) -> None:

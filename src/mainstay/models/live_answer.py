@@ -52,7 +52,7 @@ class LiveAnswer:
         self._bytes += len(text.encode(errors="surrogatepass"))
         if self._bytes > self._max_bytes:
             raise LimitReached(
-                f"the answer of model {self._model!r} has more than {self._max_bytes} bytes",
+                f"the answer of model {self._model!r} has more than {self._max_bytes:,} bytes",
                 hint="ask for less, set settings.max_tokens, or raise limits.answer_bytes",
             )
 

@@ -10,7 +10,8 @@ from mainstay.models.live_answer import LiveAnswer
 from mainstay.models.model_string import ModelString
 from mainstay.models.prices import estimated_tokens, prices_in
 from mainstay.models.script_choice import RAW_KEY, choose, spoken, uses_of
-from mainstay.models.script_file import Fault, ScriptSpec, Turn, read_script
+from mainstay.models.script_file import Counted, Fault, ScriptSpec, Turn, read_script
+from mainstay.models.script_summary import extract
 from mainstay.schemas.conversation import Finish, ModelAnswer, ToolUse, Usage
 from mainstay.schemas.durations import format_duration
 from mainstay.schemas.errors import (

@@ -14,6 +14,7 @@ from mainstay.schemas.durations import Duration
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import MessageHeader, Settlement
 from mainstay.schemas.model import Model
+from mainstay.schemas.run import Failure
 
 
 class AgentEventKind(StrEnum):
@@ -300,6 +301,8 @@ class AgentResult(Model):
     state: LifeState
     reason: str = ""
     settlement: Settlement | None = None
+    failure: Failure | None = None
+    """Why it could not go on, when that was no message's fault."""
     usage: Usage = Usage()
 
 

@@ -269,6 +269,7 @@ class Agent:
             state=life.state,
             reason=life.detail,
             settlement=self._state.result,
+            failure=self._state.failure,
             usage=self._state.counts.usage,
         )
 

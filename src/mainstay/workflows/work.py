@@ -38,9 +38,11 @@ from mainstay.schemas.run import (
     PlanStatus,
     Step,
     TaskState,
+    TaskStatus,
     Unit,
 )
 from mainstay.schemas.search import STATE
+from mainstay.workflows.agent_tasks import AgentTask
 from mainstay.workflows.options import (
     MACHINE_RETRY,
     PREPARE_TIMEOUT,
@@ -104,6 +106,12 @@ class PlanWork:
         call = self._call(position, outline, task, unit, state)
         if outline.kind is TaskKind.PLAN and unit.step is Step.UNIT:
             return await self._sub_plan(outline, call, unit)
+        if outline.kind is TaskKind.AGENT and unit.step is Step.UNIT:
+            return await AgentTask(self._request, outline, call).run()
+        if outline.has_critic and unit.step is Step.GATHER:
+            verdict = await AgentTask(self._request, outline, call, is_critic=True).run()
+            if verdict.status is not TaskStatus.SUCCEEDED:
+                return verdict
         return await self._activity(_ACTIVITIES[unit.step], call, outline, unit)
 
     def _call(
@@ -161,6 +169,7 @@ class PlanWork:
                 parent_id=call.plan_id,
                 options=self._request.options,
                 resumed=inputs.resumed,
+                accounts=(call.plan_id, *self._request.accounts),
             ),
             id=child_id,
             task_timeout=turn_timeout(self._request.options.heartbeat_timeout),

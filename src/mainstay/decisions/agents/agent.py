@@ -177,7 +177,8 @@ def _tick(draft: AgentDraft, event: ClockTicked) -> None:
     if lifecycle.is_overdue(life, draft.now):
         to, trigger = lifecycle.overdue_move(life)
         if to is LifeState.TERMINATED:
-            _terminate(draft, trigger, EndReason.TIMEOUT, "it did not stop in time")
+            detail = "; ".join(filter(None, (life.detail, "it did not stop in time")))
+            _terminate(draft, trigger, EndReason.TIMEOUT, detail)
         else:
             draft.move(to, trigger)
     turn.check_deadline(draft)
