@@ -13,7 +13,10 @@ from time import perf_counter
 from rich.console import Console
 
 from benchmarks import (
+    agent_history,
+    agent_idle,
     agent_speed,
+    agent_window,
     command_line,
     decision_rate,
     diamond,
@@ -34,7 +37,10 @@ BENCHMARKS: dict[str, Measure] = {
     "up": command_line.measure_up,
     "history": history.measure,
     "decisions": decision_rate.measure,
+    "agent-history": agent_history.measure,
     "agent-speed": agent_speed.measure,
+    "agent-idle": agent_idle.measure,
+    "agent-window": agent_window.measure,
 }
 
 

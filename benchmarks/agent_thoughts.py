@@ -20,6 +20,11 @@ async def answer(prompt: str, entries: Sequence[Entry]) -> str:
     return "done"
 
 
+async def repeat(prompt: str, entries: Sequence[Entry], purpose: str) -> str:
+    """Answer with as much as was said; sum it up in a few words."""
+    return prompt if purpose == "answer" else "They exchanged pleasantries."
+
+
 async def use_tools(prompt: str, entries: Sequence[Entry]) -> str | ModelAnswer:
     """Call a tool as often as the prompt's last word says, then answer."""
     asked_at.setdefault(prompt, perf_counter())

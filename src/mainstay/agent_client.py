@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from temporalio.client import Client
 
 from mainstay.agent_driving import Driving, look_at
 from mainstay.agent_handle import AgentHandle
-from mainstay.agent_start import account_of, load_request, request_ref, start_agent
+from mainstay.agent_start import account_of, load_request, request_ref, spec_ref_of, start_agent
 from mainstay.decisions.suggestions import did_you_mean
 from mainstay.schemas.agent import AgentSpec
 from mainstay.schemas.agent_calls import AgentRow
@@ -73,7 +72,7 @@ class AgentClient:
         request = AgentRequest(
             agent_id=made,
             name=full_name,
-            spec_ref=f"agent-spec/{hashlib.sha256(body).hexdigest()}",
+            spec_ref=spec_ref_of(body),
             thread=thread or _own_thread(made),
             parent_id=parent or "",
             accounts=(account_of(made), *await self._accounts_of(parent)),

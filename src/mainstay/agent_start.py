@@ -6,6 +6,8 @@ loses nothing: whoever sweeps starts the agent later, and starting it twice star
 
 from __future__ import annotations
 
+import hashlib
+
 from temporalio.client import Client
 from temporalio.common import (
     Priority,
@@ -27,6 +29,11 @@ from mainstay.workflows.options import turn_timeout
 def request_ref(agent_id: str) -> str:
     """Name the document that holds an agent's request."""
     return f"agent-request/{agent_id}"
+
+
+def spec_ref_of(body: bytes) -> str:
+    """Name the document that holds an agent's file; the same file has the same name."""
+    return f"agent-spec/{hashlib.sha256(body).hexdigest()}"
 
 
 async def load_request(store: Store, agent_id: str) -> AgentRequest:

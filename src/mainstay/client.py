@@ -32,7 +32,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from mainstay.activities.plans import times_ended
-from mainstay.agent_client import AgentClient
+from mainstay.agent_snapshots import AgentSnapshots
 from mainstay.connection import connect
 from mainstay.decisions.plan_files.plan_inputs import check_inputs
 from mainstay.decisions.plan_files.plan_models import with_default_model
@@ -50,7 +50,7 @@ from mainstay.workflows.options import turn_timeout
 from mainstay.workflows.plan import Plan
 
 
-class Mainstay(AgentClient):
+class Mainstay(AgentSnapshots):
     """A connection to a Temporal server and to Mainstay's own database."""
 
     def __init__(self, temporal: Client, store: Store, settings: Settings) -> None:

@@ -129,6 +129,8 @@ def _plan_activities(store: Store, tools: Toolbox) -> list[Activity]:
         tasks.run,
         tasks.gather,
         undo.undo,
+        agents.prepare,
+        agents.adopt,
     ]
 
 

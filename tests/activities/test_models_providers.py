@@ -326,7 +326,7 @@ async def test_cancelling_hangs_up_within_two_seconds(
 async def test_an_answer_larger_than_allowed_is_cut_off(
     models: LanguageModels, model_of: ModelOf
 ) -> None:
-    with model_stub(Say(["x" * 10_000] * 500)) as stub, pytest.raises(LimitReached, match="50000"):
+    with model_stub(Say(["x" * 10_000] * 500)) as stub, pytest.raises(LimitReached, match="50,000"):
         await models.ask(asked(model_of(stub), answer_bytes=50_000))
     calls = [("c1", "fs_read", json.dumps({"path": "x" * 60_000}))]
     with model_stub(Say(tools=calls)) as stub, pytest.raises(LimitReached):

@@ -81,7 +81,7 @@ def test_help_lists_every_panel_in_its_order_and_loads_nothing_heavy():
     assert done.returncode == 0, done.stderr
     *shown, loaded = done.stdout.splitlines()
     panels = [line.split()[1] for line in shown if line.startswith("╭─") and "Options" not in line]
-    assert panels == ["Run", "Steer", "Look", "Set"]
+    assert panels == ["Run", "Agents", "Steer", "Look", "Set"]
     code, *modules = loaded.split()
     assert code == "0"
     assert not {name.partition(".")[0] for name in modules} & set(HEAVY)
@@ -89,6 +89,7 @@ def test_help_lists_every_panel_in_its_order_and_loads_nothing_heavy():
 
 def test_every_option_also_reads_the_environment():
     own_way = {"--help", "--version", "--install-completion", "--show-completion", "--tools"}
+    own_way.add("--model")  # MAINSTAY_MODEL is the default of agents that name none, no more
     from typer.main import get_command
 
     without = []

@@ -11,6 +11,8 @@ from mainstay.decisions.agents.window import (
     HARD_CUT_TOKENS,
     Window,
     choose,
+    cut_summary,
+    estimate_tokens,
     summary_request,
 )
 from mainstay.schemas.agent import ContextPolicy, ContextSpec
@@ -292,3 +294,11 @@ def test_request_holds_long_results_only_in_part_and_everything_else_whole():
     prompt = summary_request(talk.entries, None)
     assert prompt.count("q" * 9000) == 1
     assert prompt.count("z") < 2100
+
+
+def test_a_summary_never_takes_more_than_a_quarter_of_the_budget() -> None:
+    policy = ContextSpec(tokens=400)
+    assert cut_summary("short", policy) == "short"
+    cut = cut_summary("x" * 5_000, policy)
+    assert estimate_tokens(cut) == 100
+    assert "5,000 characters" in cut

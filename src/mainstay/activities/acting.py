@@ -98,9 +98,7 @@ class Acting:
                 return Collected(ref=ref, is_error=result.is_error, text=text)
 
     async def _kept(self, call: ActCall) -> Acted | None:
-        """Return the result of an earlier attempt that got as far as keeping it."""
-        if activity.info().attempt == 1:
-            return None
+        """Return the result of an earlier attempt or run that got as far as keeping it."""
         try:
             body = from_json(await self._storage.get_document(result_ref(call.key)))
         except NotFound:

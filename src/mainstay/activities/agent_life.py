@@ -49,8 +49,8 @@ class AgentLife:
                 model = spec.model or ""
                 await asyncio.to_thread(self._models.check, model)
                 self._files.tools_of(spec)
-                thread = await self._thread(call)
                 row = await self._write_row(call, spec)
+                thread = await self._thread(call, has_lived=call.is_restart or row.batch > 0)
                 return Opened(policy=policy_of(spec), entries=thread.entries, batch=row.batch)
 
     @activity.defn(name=names.AGENT_TAKE)
@@ -74,6 +74,7 @@ class AgentLife:
                     call.size,
                     now,
                     only=call.only,
+                    reclaims=call.reclaims,
                 )
                 await tell_replied(call.settled)
                 own = [
@@ -89,11 +90,11 @@ class AgentLife:
             async with pulse():
                 await self._storage.append_agent_events(call.events)
 
-    async def _thread(self, call: OpenCall) -> ThreadRow:
+    async def _thread(self, call: OpenCall, has_lived: bool) -> ThreadRow:
         found = await self._storage.get_thread(call.thread)
         if found is not None:
             return found
-        if call.is_restart:
+        if has_lived:
             raise NotFound(
                 f"the conversation {call.thread!r} of agent {call.name!r} is gone, and an agent "
                 "does not start afresh in silence",

@@ -71,8 +71,12 @@ class Mailboxes(Protocol):
         now: datetime,
         *,
         only: str = "",
+        reclaims: bool = False,
     ) -> list[MessageHeader]:
-        """Settle, append events, and :meth:`take_batch`, in one transaction."""
+        """Settle, append events, and :meth:`take_batch`, in one transaction.
+
+        With ``reclaims``, what was delivered before and never settled is put back first.
+        """
 
     async def close_mailbox(
         self,

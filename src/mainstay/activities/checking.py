@@ -9,6 +9,7 @@ from pydantic_core import to_json
 from mainstay.activities.calling import OpenTask
 from mainstay.activities.failures import as_application_error, failure_from, shorten
 from mainstay.activities.scope import OUTPUTS
+from mainstay.decisions.agents.critique import MAX_FEEDBACK_CHARS
 from mainstay.decisions.expressions import is_true, render
 from mainstay.schemas.calls import Verdict
 from mainstay.schemas.errors import InvalidInput
@@ -30,7 +31,8 @@ async def conclude(opened: OpenTask, output: Value) -> Verdict:
     scope = {**opened.scope, "output": output}
     complaint = await _complaint(opened, scope)
     if complaint is not None:
-        return Verdict(status=TaskStatus.PENDING, message=shorten(complaint))
+        told = shorten(complaint, MAX_FEEDBACK_CHARS)
+        return Verdict(status=TaskStatus.PENDING, message=told)
     call = opened.call
     if opened.task.outputs:
         named = render(opened.task.outputs, scope)

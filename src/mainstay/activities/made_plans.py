@@ -8,6 +8,7 @@ from typing import Any
 from mainstay.activities.calling import OpenTask
 from mainstay.decisions.expressions import START, render
 from mainstay.decisions.plan_files.made_plan import check_made_plan, describe_problems
+from mainstay.decisions.plan_files.plan_models import inherit
 from mainstay.schemas.errors import InvalidInput
 from mainstay.schemas.plan import PlanSpec
 
@@ -27,7 +28,7 @@ def sub_plan_of(opened: OpenTask, scope: Mapping[str, Value]) -> PlanSpec:
     written = opened.task.plan
     assert written is not None
     if START not in written:
-        return opened.plan.plans[written]
+        return inherit(opened.plan, opened.plan.plans[written])
     plan = opened.plan
     found = check_made_plan(
         render(written, scope),

@@ -21,7 +21,13 @@ from mainstay.activities.spending import Spending
 from mainstay.activities.transcripts import Transcripts
 from mainstay.activities.turn_inputs import input_entries
 from mainstay.decisions.agents.budgets import Step
-from mainstay.decisions.agents.window import Window, choose, estimate_tokens, summary_request
+from mainstay.decisions.agents.window import (
+    Window,
+    choose,
+    cut_summary,
+    estimate_tokens,
+    summary_request,
+)
 from mainstay.schemas import names
 from mainstay.schemas.agent import AgentSpec
 from mainstay.schemas.agent_calls import (
@@ -65,10 +71,9 @@ class Thinking:
             async with pulse():
                 spec = await self._files.spec(call.spec_ref)
                 schema = await self._schema(spec, call)
-                if call.attempt > 1 or activity.info().attempt > 1:
-                    kept = await self._storage.find_entry(call.thread, answer_key(call))
-                    if kept is not None:
-                        return await self._said_before(call, spec, schema, kept)
+                kept = await self._storage.find_entry(call.thread, answer_key(call))
+                if kept is not None:
+                    return await self._said_before(call, spec, schema, kept)
                 began = datetime.now(UTC)
                 step = Step.TURN if call.model_call == 1 else Step.MODEL_CALL
                 before = await self._spending.check(call.accounts, step)
@@ -127,10 +132,9 @@ class Thinking:
                         purpose="summary",
                     )
                 )
+                text = cut_summary(answer.text, spec.context)
                 summary = Summary(
-                    upto=window.summarize_upto,
-                    text=answer.text,
-                    tokens=estimate_tokens(answer.text),
+                    upto=window.summarize_upto, text=text, tokens=estimate_tokens(text)
                 )
                 await self._storage.keep_summary(
                     call.thread,

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Spawn agents, talk to them, steer them.", no_args_is_help=True)
 
-PARTS = ("agent_look", "agent_talk", "agent_watch", "chat", "agent_steer", "agent_files")
+PARTS = (
+    "agent_look",
+    "agent_talk",
+    "agent_watch",
+    "chat",
+    "agent_steer",
+    "agent_snapshot",
+    "agent_files",
+)
 """Modules with the other commands; each has a ``register(app)``."""
 
 FileArgument = Annotated[

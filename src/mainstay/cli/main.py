@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from mainstay.cli.leaving import leave
 from mainstay.cli.messages import set_up_streams, tell_error, tell_unexpected, wrong_setting
@@ -44,10 +45,24 @@ INTERRUPTED = 130
 """What a shell reports for a program that Ctrl-C ended."""
 
 
+class _ByPanel(TyperGroup):
+    """Lists commands and families of commands in the order of help's panels."""
+
+    # The context's own class has no public name in Typer.
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        order = {panel: place for place, panel in enumerate(PANELS)}
+
+        def place(name: str) -> int:
+            return order.get(str(getattr(self.commands[name], "rich_help_panel", "")), len(order))
+
+        return sorted(super().list_commands(ctx), key=place)
+
+
 def build_app() -> typer.Typer:
     """Make the program: every command of every module, in the order of help's panels."""
     app = typer.Typer(
         name="mainstay",
+        cls=_ByPanel,
         help="Run plans that survive any crash: killed in the middle, they go on where they were.",
         epilog="Start with `mainstay init`, then `mainstay run plan.yaml`.",
         no_args_is_help=True,
@@ -57,8 +72,6 @@ def build_app() -> typer.Typer:
     app.callback()(_options)
     for name in COMMANDS:
         import_module(f"mainstay.cli.{name}").register(app)
-    order = {panel: place for place, panel in enumerate(PANELS)}
-    app.registered_commands.sort(key=lambda command: order.get(str(command.rich_help_panel), 99))
     return app
 
 

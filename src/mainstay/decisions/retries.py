@@ -24,6 +24,7 @@ PERMANENT_TYPES = frozenset(
         "NotFound",
         "PlanFailed",
         "PlanCancelled",
+        "AgentFailed",
         "TypeError",
         "ValueError",
         "KeyError",

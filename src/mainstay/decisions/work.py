@@ -23,6 +23,7 @@ from mainstay.decisions.retries import backoff, may_retry
 from mainstay.schemas.calls import Verdict
 from mainstay.schemas.directives import WorkEnded
 from mainstay.schemas.durations import format_duration
+from mainstay.schemas.limits import MAX_MESSAGE_CHARS
 from mainstay.schemas.outline import TaskKind
 from mainstay.schemas.run import (
     Failure,
@@ -117,9 +118,10 @@ def _send_back(draft: Draft, position: int, verdict: Verdict) -> None:
     task, outline = draft.tasks[position], draft.outline(position)
     if task.round + 1 >= outline.rounds:
         rounds = f"{outline.rounds} round" + ("s" if outline.rounds > 1 else "")
+        why = verdict.message[:MAX_MESSAGE_CHARS]
         failure = Failure(
             type="ToolFailed",
-            message=f"task {outline.name!r} did not pass its check in {rounds}: {verdict.message}",
+            message=f"task {outline.name!r} did not pass its check in {rounds}: {why}",
             hint="look at its output with `mainstay result`, mend the task, then retry",
         )
         draft.change(position, done=max(task.done, 1))  # what it did is there to be undone

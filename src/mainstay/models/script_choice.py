@@ -162,7 +162,7 @@ def _filled(template: Value, call: ModelCall) -> Value:
         return [_filled(value, call) for value in template]
     if not isinstance(template, str) or "${{" not in template:
         return template
-    return SLOT.sub(lambda found: _slot(found[1], call), template)
+    return SLOT.sub(lambda found: _slot(found[1], call) if found[1] else "${{", template)
 
 
 def _slot(name: str, call: ModelCall) -> str:

@@ -22,7 +22,7 @@ Rules:
     4. ``error`` fails the first ``attempts`` attempts; then the rest of the turn is played.
     5. ``${{ last }}`` is what the model was just told, ``${{ user }}`` what a person or another
        agent said last, ``${{ number }}`` how many answers there were before, ``${{ agent }}`` the
-       agent's instructions. They stand in ``say`` and in arguments.
+       agent's instructions. They stand in ``say`` and in arguments; ``$${{`` is a plain ``${{``.
     6. Asked to sum a conversation up, the script says its ``summary``, and no turn is played;
        without one it says the beginning of what each line of the conversation says.
 """
@@ -58,10 +58,10 @@ FORM = Form(
 
 Value = Any  # JSON-like data, from the file
 
-SLOT = re.compile(r"\$\{\{\s*(last|user|number|agent)\s*\}\}")
-"""What is filled in when a turn is played."""
+SLOT = re.compile(r"\$\$\{\{|\$\{\{\s*(last|user|number|agent)\s*\}\}")
+"""What is filled in when a turn is played, or a ``${{`` that is to stay."""
 
-_ANY_SLOT = re.compile(r"\$\{\{[^}]*\}\}")
+_ANY_SLOT = re.compile(r"(?<!\$)\$\{\{[^}]*\}\}")
 _CALL_KEYS = {"name", "arguments", "raw_arguments", "id"}
 
 

@@ -94,6 +94,8 @@ class TakeCall(Model):
     """The agent's own thread, for messages that name none."""
     only: str = ""
     """Take this message alone."""
+    reclaims: bool = False
+    """Take again, too, what was delivered to a run that is lost."""
     is_last: bool = False
     """Only settle: the agent ends, and what is still in its mailbox fails with this ``reason``."""
     reason: str = ""

@@ -159,6 +159,7 @@ class Take:
     batch: int
     size: int
     settled: tuple[Settlement, ...]
+    reclaims: bool = False
 
 
 @dataclass(frozen=True, slots=True)

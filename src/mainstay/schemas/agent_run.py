@@ -160,6 +160,8 @@ class AgentState(Model):
     life: Lifecycle
     policy: AgentPolicy = Field(default_factory=AgentPolicy)
     is_open: bool = False
+    reclaims: bool = False
+    """An earlier run of it is lost; messages that were delivered to that one are taken again."""
     is_opening: bool = False
     rings: bool = False
     batch: int = 0

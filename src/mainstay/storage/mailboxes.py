@@ -91,15 +91,19 @@ class MailboxStore(Access):
         now: datetime,
         *,
         only: str = "",
+        reclaims: bool = False,
     ) -> list[MessageHeader]:
         """Settle, append events, and :meth:`take_batch`, in one transaction; 0 only settles.
+
+        With ``reclaims``, what was delivered before and never settled is put back first: whoever
+        took it is lost.
 
         An answer's text is copied to its message, so that whoever waits for it reads one row.
         """
         if size < 0:
             raise InvalidInput(f"a batch of {size} messages cannot be taken")
         wanted = message_key(only) if only else None
-        asked = Take(exact(agent_id, "agent"), batch, size, moment(now, "a take"), wanted)
+        asked = Take(exact(agent_id, "agent"), batch, size, moment(now, "a take"), wanted, reclaims)
         changes = [settlement_values(one, now) for one in settled]
         told = storable_events(events)
 

@@ -48,6 +48,13 @@ def document(connection: Connection, key: str) -> bytes:
     return body
 
 
+def documents(connection: Connection, prefix: str) -> list[str]:
+    """Return the keys of documents that begin with a text, sorted."""
+    d = tables.documents.c
+    query = select(d.key).where(func.substr(d.key, 1, len(prefix)) == prefix)
+    return list(connection.execute(query.order_by(d.key).limit(FOUND_AT_MOST)).scalars())
+
+
 def chunks(
     connection: Connection, plan_id: str, task: str, round_: int, start: int, stop: int | None
 ) -> list[OutputChunk]:

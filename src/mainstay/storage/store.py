@@ -97,6 +97,10 @@ class Store(MailboxStore, AgentStore, ThreadStore, AccountStore, ProtectionStore
         """
         return await self._read(queries.document, exact(key, "the document key"))
 
+    async def find_documents(self, prefix: str) -> list[str]:
+        """Return up to 100 keys of documents that begin with a text, sorted."""
+        return await self._read(queries.documents, prefix)
+
     async def save_chunk(self, chunk: OutputChunk, events: Sequence[PlanEvent] = ()) -> None:
         """Store a chunk and append events, in one transaction.
 

@@ -38,13 +38,17 @@ EXPIRED = Failure(message="it expired before the agent took it")
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """What is asked for: the ``size`` most urgent messages, or ``only`` one, as ``batch``."""
+    """What is asked for: the ``size`` most urgent messages, or ``only`` one, as ``batch``.
+
+    ``reclaims`` puts back first what was delivered and never settled.
+    """
 
     agent_id: str
     batch: int
     size: int
     now: datetime
     only: UUID | None = None
+    reclaims: bool = False
 
 
 def settle(
@@ -83,6 +87,8 @@ def take(connection: Connection, asked: Take) -> list[MessageHeader] | MainstayE
     if agent.taken_batch is not None and asked.batch <= agent.taken_batch:
         again = connection.execute(_SELECT_BATCH, {**which, "of_batch": asked.batch})
         return [header_from(row) for row in again.mappings()]
+    if asked.reclaims:
+        connection.execute(_RECLAIM, which)
     rows = _living(connection, asked)
     taken = rows[: asked.size]
     if taken:
@@ -150,15 +156,17 @@ _END = (
         answer_position=bindparam("of_position"),
     )
 )
-_PUT_BACK = (
+_put_back = {
+    "status": MessageStatus.PENDING,
+    "batch": null(),
+    "delivered_at": null(),
+    "retry_count": _m.retry_count + 1,
+}
+_PUT_BACK = update(tables.messages).where(_may_settle).values(**_put_back)
+_RECLAIM = (
     update(tables.messages)
-    .where(_may_settle)
-    .values(
-        status=MessageStatus.PENDING,
-        batch=null(),
-        delivered_at=null(),
-        retry_count=_m.retry_count + 1,
-    )
+    .where(_of_agent, _m.status == MessageStatus.DELIVERED)
+    .values(**_put_back)
 )
 _SELECT_TAKEN = select(_a.taken_batch).where(_a.agent_id == bindparam("of_agent"))
 _in_order = (_m.priority, _m.number)

@@ -69,6 +69,13 @@ def summary(connection: Connection, thread_id: str) -> Summary | None:
     return Summary(**row) if row is not None else None
 
 
+def summaries(connection: Connection, thread_id: str) -> list[Summary]:
+    """Return all summaries of a thread, the one that reaches least far first."""
+    s = tables.thread_summaries.c
+    query = select(tables.thread_summaries).where(s.thread_id == thread_id).order_by(s.upto)
+    return [Summary(**row) for row in connection.execute(query).mappings()]
+
+
 def live_text(connection: Connection, thread_id: str) -> LiveText | None:
     """Return what a model is saying in a thread just now."""
     query = select(tables.live_texts).where(tables.live_texts.c.thread_id == thread_id)

@@ -127,6 +127,10 @@ class ThreadStore(Access):
         """Return the summary that reaches furthest."""
         return await self._read(thread_queries.summary, thread_id)
 
+    async def summaries_of(self, thread_id: str) -> list[Summary]:
+        """Return all summaries of a thread, the one that reaches least far first."""
+        return await self._read(thread_queries.summaries, thread_id)
+
     async def keep_summary(
         self,
         thread_id: str,

@@ -7,7 +7,7 @@ from typing import Any
 
 from mainstay.decisions.plan_files.made_plan import check_made_plan, describe_problems
 from mainstay.decisions.plan_files.plan_summary import summarize_plan
-from mainstay.schemas.errors import InvalidInput
+from mainstay.schemas.errors import InvalidInput, PlanFailed, Refused
 from mainstay.schemas.tools import ToolSpec
 from mainstay.tools.context import ToolContext
 from mainstay.tools.tool import tool
@@ -26,6 +26,7 @@ def check(
     inputs: list[str] | None = None,
     tools: list[str] | None = None,
     model: str | None = None,
+    gives: bool = False,
 ) -> dict[str, Value]:
     """Check a plan that was just made; returns ok, and every problem as the reason.
 
@@ -37,14 +38,17 @@ def check(
         inputs: names of the inputs that it will be given.
         tools: tools it may use, all by default; a trailing * stands for any ending.
         model: the model that it will be given.
+        gives: whether it must give something back.
     """
     known = _allowed(_known(context), tools)
     found = check_made_plan(
         plan, known, agents=_written(agents or {}), model=model, given=inputs or ()
     )
-    if found.plan is not None:
-        return {"ok": True, "reason": ""}
-    return {"ok": False, "reason": describe_problems(found.errors)}
+    if found.plan is None:
+        return {"ok": False, "reason": describe_problems(found.errors)}
+    if gives and not found.plan.outputs:
+        return {"ok": False, "reason": "the plan gives nothing back: name results in `outputs`"}
+    return {"ok": True, "reason": ""}
 
 
 @tool(name="plan.summary")
@@ -65,6 +69,17 @@ def summary(
     if found.plan is None:
         raise InvalidInput(describe_problems(found.errors), hint="plan.check tells the same")
     return summarize_plan(found.plan)
+
+
+@tool(name="plan.fail")
+def fail(reason: str, refused: bool = False) -> None:
+    """Let the plan fail, for a reason of its own.
+
+    Args:
+        reason: what is told.
+        refused: whether somebody said no, which is told apart by the exit code.
+    """
+    raise Refused(reason) if refused else PlanFailed(reason)
 
 
 @tool(name="plan.tools")
@@ -96,7 +111,8 @@ def _allowed(known: Mapping[str, ToolSpec], names: list[str] | None) -> dict[str
 
 
 def _written(agents: Agents) -> Agents:
-    return {name: {"name": name, **agent} for name, agent in agents.items()}
+    """Complete agents of which only is told what they are for: who thinks has a prompt."""
+    return {name: {"name": name, "prompt": name, **agent} for name, agent in agents.items()}
 
 
 def _inputs_of(plan: Value) -> list[str]:

@@ -98,6 +98,7 @@ class AgentWork:
             events=events,
             thread=self._request.thread,
             only=self._request.first_message,
+            reclaims=directive.reclaims,
         )
         running = self._activity(names.AGENT_TAKE, call, Taken, RECORD_TIMEOUT, "mailbox")
         nothing = Taken(batch=directive.batch)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from mainstay.decisions.draft import Shape
+from mainstay.decisions.failed_tasks import tell_failures
 from mainstay.decisions.rollover import lighten
 from mainstay.schemas import names
 from mainstay.schemas.calls import FinishCall, PlanRequest, PlanResult, Verdict
@@ -31,10 +33,17 @@ async def close_records(
     return result.model_copy(update={"outputs_ref": verdict.outputs_ref})
 
 
-def failed_run(result: PlanResult, state: PlanState) -> ApplicationError:
-    """Return the error with which a run ends that did not succeed; the result is its detail."""
-    kind = "PlanFailed" if result.status is PlanStatus.FAILED else "PlanCancelled"
-    message = _why(result, state) or kind
+def failed_run(
+    request: PlanRequest, result: PlanResult, state: PlanState, shape: Shape
+) -> ApplicationError:
+    """Return the error with which a run ends that did not succeed; the result is its detail.
+
+    A plan that this one is a part of sees nothing but the message, so it names the failed tasks.
+    """
+    is_failed = result.status is PlanStatus.FAILED
+    kind = "PlanFailed" if is_failed else "PlanCancelled"
+    told = tell_failures(state, shape) if request.parent_id and is_failed else ""
+    message = told or _why(result, state) or kind
     return ApplicationError(message, result, type=kind, non_retryable=True)
 
 

@@ -278,7 +278,7 @@ class Plan:
             return result
         if result.status is PlanStatus.CANCELLED and self._cancelled_from_outside:
             raise asyncio.CancelledError
-        raise failed_run(result, self._state)
+        raise failed_run(self._request, result, self._state, self._shape or _NO_SHAPE)
 
 
 def _show_state(status: PlanStatus) -> None:

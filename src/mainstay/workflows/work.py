@@ -195,10 +195,22 @@ def failure_of(error: BaseException) -> Failure:
         detail = cause.details[0] if cause.details else None
         if isinstance(detail, dict) and "kind" in detail:
             return Failure.model_validate(detail)
+        refusal = _refusal_in(detail)
+        if refusal is not None:
+            return refusal.model_copy(update={"message": cause.message})
         kind = classify(cause.type or "")
         return Failure(kind=kind, type=cause.type or "", message=cause.message)
     hint = cause.hint if isinstance(cause, MainstayError) else ""
     return Failure(type=type(cause).__name__, message=str(cause), hint=hint)
+
+
+def _refusal_in(detail: object) -> Failure | None:
+    """Return the refusal for which a sub-plan failed: it stays one in the plan above it."""
+    failure = detail.get("failure") if isinstance(detail, dict) else None
+    if not isinstance(failure, dict):
+        return None
+    found = Failure.model_validate(failure)
+    return found if found.kind is FailureKind.REFUSED else None
 
 
 _RUNNING = TypedSearchAttributes(

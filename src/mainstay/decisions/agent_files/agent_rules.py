@@ -17,7 +17,7 @@ from typing import Any
 
 from mainstay.decisions.agent_files.output_rules import check_output
 from mainstay.decisions.plan_files.plan_structure import is_name
-from mainstay.decisions.plan_files.problems import Findings
+from mainstay.decisions.plan_files.problems import Findings, Path
 from mainstay.schemas.tools import ToolSpec
 
 BUILT_IN_TOOLS = ("ask_human", "read_result", "recall", "remember")
@@ -57,10 +57,15 @@ _MODEL_FORMS = "write `provider:name`, `script:FILE` or `code:MODULE:FUNCTION`"
 Written = Mapping[str, Any]  # values as they stand in the file
 
 
-def check_rules(findings: Findings, written: Written, tools: Mapping[str, ToolSpec] | None) -> None:
+def check_rules(
+    findings: Findings,
+    written: Written,
+    tools: Mapping[str, ToolSpec] | None,
+    prompt_hint: str = "write it below the front matter",
+) -> None:
     """Check one agent; what its schema has refused is passed over here."""
     _check_tools(findings, written.get("tools"), tools)
-    _check_model(findings, written.get("model"))
+    check_model(findings, ("model",), written.get("model"))
     if isinstance(written.get("output"), Mapping):
         check_output(findings, ("output",), written["output"])
     for index, name in _texts(written.get("agents")):
@@ -70,7 +75,7 @@ def check_rules(findings: Findings, written: Written, tools: Mapping[str, ToolSp
             findings.add(("agents", index), f"{name!r} is no agent's name")
     prompt = written.get("prompt", "")
     if isinstance(prompt, str) and not prompt.strip() and not _is_code(written.get("model")):
-        findings.add(("prompt",), "there is no prompt", "write it below the front matter")
+        findings.add(("prompt",), "there is no prompt", prompt_hint)
 
 
 def check_agents(findings: Findings, written: Written, known: Collection[str]) -> None:
@@ -132,15 +137,16 @@ def _hint_for_tool(findings: Findings, name: str, known: list[str]) -> str:
     return _NO_TOOL.get(folded) or findings.suggest(plain, known) or "`mainstay tools` lists them"
 
 
-def _check_model(findings: Findings, model: Any) -> None:
+def check_model(findings: Findings, path: Path, model: Any) -> None:
+    """Check the form of a model's name, where one is written."""
     if not isinstance(model, str):
         return
     provider, colon, name = model.partition(":")
     if provider == "code" and colon:
         if not _CODE.fullmatch(name):
-            findings.add(("model",), f"{model!r} names no function", "write `code:MODULE:FUNCTION`")
+            findings.add(path, f"{model!r} names no function", "write `code:MODULE:FUNCTION`")
     elif not colon or not _PROVIDER.fullmatch(provider) or not name or name != name.strip():
-        findings.add(("model",), f"{model!r} is no model", _hint_for_model(model))
+        findings.add(path, f"{model!r} is no model", _hint_for_model(model))
 
 
 def _hint_for_model(model: str) -> str:

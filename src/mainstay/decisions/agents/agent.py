@@ -111,7 +111,8 @@ def _opened(draft: AgentDraft, event: WasOpened) -> None:
         return
     is_restart = draft.state.life.restarts > 0
     batch = max(draft.state.batch, event.opened.batch)
-    draft.change(policy=event.opened.policy, is_open=True, failure=None, rings=True, batch=batch)
+    draft.change(reclaims=batch > draft.state.batch, batch=batch)
+    draft.change(policy=event.opened.policy, is_open=True, failure=None, rings=True)
     draft.move(LifeState.RUNNING, "restarted" if is_restart else "opened")
 
 
@@ -247,7 +248,8 @@ def _ask_mailbox(draft: AgentDraft, hold: bool) -> None:
     if state.settled or room > 0:
         batch = state.batch + 1
         draft.change(batch=batch, taking=room, settled=(), rings=state.rings and room <= 0)
-        draft.do(Take(batch, room, state.settled))
+        draft.change(reclaims=False)
+        draft.do(Take(batch, room, state.settled, state.reclaims))
 
 
 _SLOW = frozenset(

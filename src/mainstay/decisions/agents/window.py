@@ -14,7 +14,9 @@ Rules:
        is made. Turns that the summary covers are not sent.
     7. A summary takes in at most ``tokens`` at once, but at least one turn; what is left is for
        the next one.
-    8. Except under FULL, when the newest turn alone is too large, its tool results are cut harder:
+    8. A summary that takes more than a quarter of ``tokens`` is cut, or each would be longer than
+       the one before, which it is made of.
+    9. Except under FULL, when the newest turn alone is too large, its tool results are cut harder:
        the oldest first down to ``HARD_CUT_TOKENS``, those that the model has not seen yet last and
        only as far as they must be.
 """
@@ -37,7 +39,7 @@ from mainstay.decisions.agents.entries import (
 from mainstay.schemas.agent import ContextPolicy, ContextSpec
 from mainstay.schemas.conversation import Entry, EntryKind, Summary
 
-__all__ = ["Window", "choose", "estimate_tokens", "summary_request"]
+__all__ = ["Window", "choose", "cut_summary", "estimate_tokens", "summary_request"]
 
 HARD_CUT_TOKENS = 50
 """What is left of a tool result when the newest turn is too large: the note, and a beginning."""
@@ -139,6 +141,11 @@ def summary_request(entries: Sequence[Entry], summary: Summary | None) -> str:
         f"Answer with the summary alone, in at most {SUMMARY_WORDS} words.\n\n"
         f"{before}<conversation>\n{said}\n</conversation>"
     )
+
+
+def cut_summary(text: str, policy: ContextSpec) -> str:
+    """Cut a summary to its share of the budget."""
+    return cut_text(text, policy.tokens // QUARTERS)
 
 
 def _turns(entries: Sequence[Entry], policy: ContextSpec) -> list[Turn]:

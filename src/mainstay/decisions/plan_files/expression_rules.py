@@ -7,7 +7,8 @@
 | ``if``                 | success(), failure(), always(), cancelled()                             |
 | ``for_each``, question |                                                                         |
 | ``env``                | feedback (with ``verify``); its ``env`` is the plan's                   |
-| ``with``, ``plan``     | item, index (``for_each``), feedback (``verify``), answer (approval)    |
+| ``with``, ``plan``,    | item, index (``for_each``), feedback (``verify``), answer (approval)    |
+| ``agent``, ``prompt``  |                                                                         |
 | ``undo``               | the same, and output: of the item                                       |
 | ``outputs``, verify    | feedback, answer, output: of the whole ``for_each``, so without an item |
 """
@@ -97,6 +98,8 @@ def check_task_expressions(scene: Scene, name: str, task: TaskSpec) -> None:
         undoing = done
     _check(scene, scene.task_path(name, "with"), task.with_, doing)
     _check(scene, scene.task_path(name, "plan"), task.plan, doing)
+    _check(scene, scene.task_path(name, "agent"), task.agent, doing)
+    _check(scene, scene.task_path(name, "prompt"), task.prompt, doing)
     if task.undo is not None:
         _check(scene, scene.task_path(name, "undo", "with"), task.undo.with_, undoing)
     _check_after(scene, name, task, done)
@@ -110,6 +113,8 @@ def _check_after(scene: Scene, name: str, task: TaskSpec, place: Place) -> None:
             _check_condition(scene, (*path, "check"), task.verify.check, place)
         _check(scene, (*path, "reason"), task.verify.reason, place)
         _check(scene, (*path, "with"), task.verify.with_, place)
+        _check(scene, (*path, "agent"), task.verify.agent, place)
+        _check(scene, (*path, "criteria"), task.verify.criteria, place)
 
 
 def texts_in(template: Any, path: Path) -> Iterator[tuple[Path, str]]:

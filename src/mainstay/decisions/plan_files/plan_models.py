@@ -46,6 +46,16 @@ def with_default_model(plan: PlanSpec, default: str) -> PlanSpec:
     )
 
 
+def inherit(outer: PlanSpec, inner: PlanSpec) -> PlanSpec:
+    """Return a sub-plan with the model, and the agents, of its plan where it has no others."""
+    update: dict[str, object] = {}
+    if outer.model and inner.model is None:
+        update["model"] = outer.model
+    if outer.agents:
+        update["agents"] = {**outer.agents, **inner.agents}
+    return inner.model_copy(update=update) if update else inner
+
+
 def _without_model(plan: PlanSpec, model: str | None, path: str) -> Iterator[str]:
     """Yield the tasks that need a model; those of sub-plans with the way there."""
     if model:
@@ -55,6 +65,7 @@ def _without_model(plan: PlanSpec, model: str | None, path: str) -> Iterator[str
             yield path + name
         inner = plan.plans.get(task.plan or "")
         if inner is not None:
+            inner = inherit(plan, inner)
             yield from _without_model(inner, inner.model, f"{path}{name}.")
 
 

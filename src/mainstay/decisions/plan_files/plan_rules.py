@@ -9,6 +9,11 @@ from typing import Any
 from mainstay.decisions.expressions import START, is_expression
 from mainstay.decisions.expressions.budget import kind_of
 from mainstay.decisions.graph import find_cycles
+from mainstay.decisions.plan_files.agent_task_rules import (
+    check_agent_task,
+    check_critic,
+    check_plan_agents,
+)
 from mainstay.decisions.plan_files.argument_rules import check_arguments, check_sub_plan_inputs
 from mainstay.decisions.plan_files.expression_rules import (
     check_plan_expressions,
@@ -29,6 +34,7 @@ def check_plan(scene: Scene) -> None:
     for name, spec in plan.inputs.items():
         check_input_spec(scene.findings, (*scene.path, "inputs", name), spec)
     _check_env(scene, (*scene.path, "env"), plan.env)
+    check_plan_agents(scene)
     check_plan_expressions(scene)
     for name, task in plan.tasks.items():
         _check_task(scene, name, task)
@@ -54,7 +60,7 @@ def _check_task(scene: Scene, name: str, task: TaskSpec) -> None:
     _check_verify(scene, name, task)
     _check_env(scene, scene.task_path(name, "env"), task.env)
     if task.undo is not None:
-        if _asks_only(task):
+        if task.only_asks:
             _add(scene, name, "undo", "a task that only asks has nothing to undo")
         path = scene.task_path(name, "undo")
         _check_tool(scene, path, task.undo.tool, task.undo.with_)
@@ -63,10 +69,6 @@ def _check_task(scene: Scene, name: str, task: TaskSpec) -> None:
 
 def _add(scene: Scene, task: str, key: str, message: str, hint: str = "") -> None:
     scene.findings.add(scene.task_path(task, key), message, hint, at_key=True)
-
-
-def _asks_only(task: TaskSpec) -> bool:
-    return task.tool is None and task.plan is None
 
 
 def _check_needs(scene: Scene, name: str, task: TaskSpec) -> None:
@@ -89,17 +91,20 @@ def _check_needs(scene: Scene, name: str, task: TaskSpec) -> None:
 def _check_work(scene: Scene, name: str, task: TaskSpec) -> None:
     if task.tool is not None and task.plan is not None:
         _add(scene, name, "plan", "a task has either `tool` or `plan`", "make two tasks of it")
+    check_agent_task(scene, name, task)
     if task.tool is not None:
         _check_tool(scene, scene.task_path(name), task.tool, task.with_)
     elif task.plan is not None:
         _check_sub_plan(scene, name, task)
+    elif task.is_for_agent:
+        return
     elif scene.structure.is_damaged(scene.task_path(name)):
         return
     elif task.approval is None:
         scene.findings.add(
             scene.task_path(name),
             f"the task `{name}` does nothing",
-            "give it a `tool`, a `plan` or an `approval`",
+            "give it a `tool`, a `plan`, an `agent` or an `approval`",
             at_key=True,
         )
     elif task.with_:
@@ -219,16 +224,23 @@ def _check_verify(scene: Scene, name: str, task: TaskSpec) -> None:
     if verify is None:
         return
     path = scene.task_path(name, "verify")
-    if _asks_only(task):
+    if task.only_asks:
         _add(scene, name, "verify", "a task that only asks has no output to verify")
-    if verify.tool is not None and verify.check is not None:
+    ways = [way for way in (verify.check, verify.tool, verify.agent) if way is not None]
+    if len(ways) > 1:
         scene.findings.add(
-            path, "`verify` has either `check` or `tool`", "remove one of them", at_key=True
+            path,
+            "`verify` has either `check` or `tool` or `agent`",
+            "keep one of them",
+            at_key=True,
         )
-    elif verify.tool is None and verify.check is None:
+    elif not ways:
         if not scene.structure.is_damaged(path):
             scene.findings.add(
-                path, "`verify` checks nothing", "give it a `check` or a `tool`", at_key=True
+                path,
+                "`verify` checks nothing",
+                "give it a `check`, a `tool` or an `agent`",
+                at_key=True,
             )
     elif verify.tool is None and verify.with_:
         scene.findings.add(
@@ -236,6 +248,7 @@ def _check_verify(scene: Scene, name: str, task: TaskSpec) -> None:
         )
     if verify.tool is not None:
         _check_tool(scene, path, verify.tool, verify.with_)
+    check_critic(scene, name, verify)
 
 
 def _check_env(scene: Scene, path: Path, env: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 from mainstay.decisions.expressions.budget import kind_of
 from mainstay.decisions.plan_files.problems import Path
 from mainstay.decisions.suggestions import closest
+from mainstay.schemas.agent import AgentSpec, BudgetSpec, ContextSpec, LimitsSpec, MailboxSpec
 from mainstay.schemas.plan import (
     ActionSpec,
     ApprovalSpec,
@@ -26,6 +27,13 @@ _PARTS: Mapping[str, type[BaseModel]] = {
     "verify": VerifySpec,
     "retry": RetrySpec,
     "approval": ApprovalSpec,
+    "budget": BudgetSpec,
+}
+_PARTS_OF_AGENT: Mapping[str, type[BaseModel]] = {
+    "budget": BudgetSpec,
+    "limits": LimitsSpec,
+    "mailbox": MailboxSpec,
+    "context": ContextSpec,
 }
 
 _MISSPELT_IN_TASK = {
@@ -45,6 +53,12 @@ _MISSPELT_IN_TASK = {
     "when": "did you mean `if`?",
     "retries": "did you mean `retry`?",
     "args": "did you mean `with`?",
+    "agents": "did you mean `agent`? Several work at once under `for_each`",
+    "goal": "did you mean `prompt`?",
+    "message": "did you mean `prompt`?",
+    "output_schema": "did you mean `output`?",
+    "schema": "did you mean `output`?",
+    "critic": "write `verify: {agent: NAME, criteria: [...]}`",
     "inputs": "did you mean `with`?",
     "name": "the task's key is its name; use `description` for more words",
     "id": "the task's key is its name",
@@ -94,6 +108,10 @@ def model_of(path: Path) -> type[BaseModel] | None:
         return TaskSpec
     if path[0] == "tasks" and len(path) == 3:
         return _PARTS.get(str(path[2]))
+    if path == ("budget",):
+        return BudgetSpec
+    if path[0] == "agents" and len(path) > 1:
+        return AgentSpec if len(path) == 2 else _PARTS_OF_AGENT.get(str(path[2]))
     return None
 
 

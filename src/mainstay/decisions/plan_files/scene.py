@@ -9,6 +9,7 @@ from typing import Any
 
 from mainstay.decisions.plan_files.plan_structure import Structure
 from mainstay.decisions.plan_files.problems import Findings, Path
+from mainstay.schemas.agent import AgentSpec
 from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.tools import ToolSpec
 
@@ -22,6 +23,7 @@ class Scene:
         path: where it stands in its file; not empty for a plan in another one's ``plans``.
         written: the plan as it stands in its file; None for one that was made in Python.
         sub_plans: the sub-plans its tasks can name: its own, and those read from files.
+        agents: the agents its tasks can name: its own, and those of the plans around it.
     """
 
     plan: PlanSpec
@@ -30,6 +32,7 @@ class Scene:
     path: Path = ()
     structure: Structure = field(default_factory=Structure)
     sub_plans: Mapping[str, PlanSpec] = field(default_factory=dict)
+    agents: Mapping[str, AgentSpec] = field(default_factory=dict)
     written: Mapping[str, Any] | None = None
     used_inputs: set[str] = field(default_factory=set)
     """Filled while expressions are checked."""
@@ -61,6 +64,11 @@ class Scene:
     def input_names(self) -> tuple[str, ...]:
         """The names of all inputs, in the order of the file."""
         return tuple(dict.fromkeys([*self._names("inputs"), *self.plan.inputs]))
+
+    @cached_property
+    def agent_names(self) -> tuple[str, ...]:
+        """The names of all agents, broken ones too."""
+        return tuple(dict.fromkeys([*self._names("agents"), *self.agents]))
 
     @cached_property
     def known_tasks(self) -> frozenset[str]:

@@ -11,20 +11,20 @@ Rules:
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from mainstay.decisions.plan_files.plan_agents import AgentReader, ListFolder, Load
 from mainstay.decisions.plan_files.plan_file import Document, read_plan
 from mainstay.decisions.plan_files.plan_rules import check_plan, is_file
 from mainstay.decisions.plan_files.plan_structure import Structure, check_structure
 from mainstay.decisions.plan_files.problems import Findings, Path, Problem, in_order, is_fatal
 from mainstay.decisions.plan_files.scene import Scene
+from mainstay.schemas.agent import AgentSpec
 from mainstay.schemas.model import Model
 from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.tools import ToolSpec
-
-Load = Callable[[str], str | bytes | None]
-"""Gives the text of a path, relative to where the first file's name is; None without a file."""
 
 MAX_TOTAL_TASKS = 100_000
 """Most tasks in a plan and everything it includes."""
@@ -46,17 +46,25 @@ def validate(
     document: Document,
     tools: Mapping[str, ToolSpec],
     sub_plans: Load | Mapping[str, str] | None = None,
+    folder: ListFolder | None = None,
 ) -> Validation:
     """Check a plan's file, and those it includes.
 
     Args:
         document: what :func:`read_plan` gave.
         tools: every tool there is, by name.
-        sub_plans: gives the text of an included file by its path: the path as written, joined to
-            the folder of the file that includes it.
+        sub_plans: gives the text of an included file, a plan's or an agent's, by its path: the
+            path as written, joined to the folder of the file that includes it.
+        folder: lists the agents' files of a folder; by default those of ``sub_plans``.
     """
     load = sub_plans if callable(sub_plans) else (sub_plans or {}).get
-    return _Validator(tools, load).validate(document)
+    known = () if sub_plans is None or callable(sub_plans) else tuple(sub_plans)
+
+    def list_known(place: str) -> list[str] | None:
+        inside = [one for one in known if one.startswith(f"{place}/") and one.endswith(".md")]
+        return inside or None
+
+    return _Validator(tools, load, folder or list_known).validate(document)
 
 
 def validate_spec(plan: PlanSpec, tools: Mapping[str, ToolSpec]) -> list[Problem]:
@@ -69,9 +77,10 @@ def validate_spec(plan: PlanSpec, tools: Mapping[str, ToolSpec]) -> list[Problem
 class _Validator:
     """Checks a file and those it includes, each file once."""
 
-    def __init__(self, tools: Mapping[str, ToolSpec], load: Load) -> None:
+    def __init__(self, tools: Mapping[str, ToolSpec], load: Load, folder: ListFolder) -> None:
         self.tools = tools
         self.load = load
+        self.agents = AgentReader(load, folder, tools)
         self.problems: list[Problem] = []
         self.known: dict[str, PlanSpec | None] = {}
         self.stack: list[str] = []
@@ -79,7 +88,7 @@ class _Validator:
 
     def validate(self, document: Document) -> Validation:
         plan = self._check(document, posixpath.normpath(document.source))
-        problems = in_order(self.problems)
+        problems = in_order([*self.problems, *self.agents.problems])
         # The order of files is that of their names; the file asked about comes first.
         problems.sort(key=lambda problem: problem.source != document.source)
         return Validation(plan=None if is_fatal(problems) else plan, problems=tuple(problems))
@@ -89,7 +98,11 @@ class _Validator:
         if document.data is None:
             return None
         findings = Findings(document.source, document.locate)
-        structure = check_structure(document, findings)
+        resolved = self.agents.resolve(document.data, source, findings)
+        lacks_agents = bool(findings.problems)
+        structure = check_structure(replace(document, data=dict(resolved)), findings)
+        if lacks_agents or self.agents.problems:
+            structure.damaged.add(("agents",))
         if structure.spec is not None:
             self.stack.append(source)
             plan = self._embed(structure.spec, findings, ())
@@ -105,6 +118,7 @@ class _Validator:
             name: self._embed(one, findings, (*path, "plans", name))
             for name, one in plan.plans.items()
         }
+        plan = self.agents.embed(plan, self.stack[-1], findings, path)
         for name, task in plan.tasks.items():
             written = task.plan
             if written is None or written in plans or not is_file(written):
@@ -156,11 +170,14 @@ def _check_with_inner(
     path: Path,
     structure: Structure,
     data: Mapping[str, Any] | None,
+    around: Mapping[str, AgentSpec] | None = None,
 ) -> None:
     """Check the rules of a plan and of those written inside it.
 
-    ``data`` is the plan as it stands in its file; None for one that was made in Python.
+    ``data`` is the plan as it stands in its file; None for one that was made in Python. ``around``
+    are the agents of the plans around it.
     """
+    agents = {**(around or {}), **plan.agents}
     scene = Scene(
         plan=plan,
         findings=findings,
@@ -168,6 +185,7 @@ def _check_with_inner(
         path=path,
         structure=structure,
         sub_plans=plan.plans,
+        agents=agents,
         written=data,
     )
     check_plan(scene)
@@ -180,4 +198,4 @@ def _check_with_inner(
         where = (*path, "plans", name)
         if name not in used:
             findings.warn(where, f"the sub-plan `{name}` is never used")
-        _check_with_inner(one, findings, tools, where, structure, written)
+        _check_with_inner(one, findings, tools, where, structure, written, agents)
