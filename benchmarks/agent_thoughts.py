@@ -25,8 +25,10 @@ async def repeat(prompt: str, entries: Sequence[Entry], purpose: str) -> str:
     return prompt if purpose == "answer" else "They exchanged pleasantries."
 
 
-async def use_tools(prompt: str, entries: Sequence[Entry]) -> str | ModelAnswer:
+async def use_tools(prompt: str, entries: Sequence[Entry], purpose: str) -> str | ModelAnswer:
     """Call a tool as often as the prompt's last word says, then answer."""
+    if purpose == "summary":
+        return "Tools were called."
     asked_at.setdefault(prompt, perf_counter())
     turn = _since_last_told(entries)
     called = sum(entry.kind is EntryKind.TOOL for entry in turn)

@@ -21,8 +21,18 @@ def blocks_of(page: Path, language: str) -> list[tuple[int, str]]:
 
 
 def tools_of(page: Path, folder: Path) -> list[str]:
-    """Write the page's Python files into a folder, each under the name in its docstring."""
+    """Write the page's files into a folder; return its Python files.
+
+    Those have their names in their docstrings, scripts of models (``yml``) in their first comment,
+    and agents (``markdown``) in their front matter.
+    """
     names = []
+    for _, script in blocks_of(page, "yml"):
+        if match := re.match(r"# ([\w-]+\.yaml)\n", script):
+            (folder / match[1]).write_text(script)
+    for _, agent in blocks_of(page, "markdown"):
+        if match := re.match(r"---\nname: ([\w-]+)\n", agent):
+            (folder / f"{match[1]}.md").write_text(agent)
     for _, code in blocks_of(page, "python"):
         if match := re.match(r'"""(\w+\.py)"""', code):
             (folder / match[1]).write_text(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 from collections.abc import Sequence
@@ -78,10 +79,10 @@ class AgentClient:
             accounts=(account_of(made), *await self._accounts_of(parent)),
             options=options or AgentOptions(heartbeat_timeout=self.settings.heartbeat_timeout),
         )
-        await self.store.put_document(request.spec_ref, body)
-        await self.store.put_document(request_ref(made), request.model_dump_json().encode())
-        await self._put_on_record(request, stored)
-        await start_agent(self.temporal, self.store, made, self.settings.task_queue)
+        await self._put_on_record(request, stored, body)
+        # What is stored counts, and only under an id of its own it is known to be this.
+        known = None if agent_id else (request, stored)
+        await start_agent(self.temporal, self.store, made, self.settings.task_queue, known=known)
         return self.agent_handle(made)
 
     async def agent(self, text: str) -> AgentHandle:
@@ -159,8 +160,11 @@ class AgentClient:
             return ()
         return (await load_request(self.store, parent)).accounts
 
-    async def _put_on_record(self, request: AgentRequest, spec: AgentSpec) -> None:
-        """Claim the name first: who is refused has opened nothing yet."""
+    async def _put_on_record(self, request: AgentRequest, spec: AgentSpec, body: bytes) -> None:
+        """Claim the name before anything is opened: who is refused has opened nothing yet.
+
+        What is written side by side is written in this order, and shares a transaction.
+        """
         now = datetime.now(UTC)
         row = AgentRow(
             agent_id=request.agent_id,
@@ -178,18 +182,23 @@ class AgentClient:
         )
         if request.thread != _own_thread(request.agent_id):
             await self._see_thread(request.thread)
-        await self.store.create_agent(row)
-        await self.store.open_account(account_of(row.agent_id), spec.budget, row.name)
-        await self.store.create_thread(
-            ThreadRow(
-                thread_id=row.thread,
-                title=row.name,
-                agent_id=row.agent_id,
-                created_at=now,
-                updated_at=now,
-            )
+        await asyncio.gather(
+            self.store.put_document(request.spec_ref, body),
+            self.store.put_document(request_ref(row.agent_id), request.model_dump_json().encode()),
+            self.store.create_agent(row),
         )
-        await self.store.hand_over_thread(row.thread, row.agent_id)
+        thread = ThreadRow(
+            thread_id=row.thread,
+            title=row.name,
+            agent_id=row.agent_id,
+            created_at=now,
+            updated_at=now,
+        )
+        await asyncio.gather(
+            self.store.open_account(account_of(row.agent_id), spec.budget, row.name),
+            self.store.create_thread(thread),
+            self.store.hand_over_thread(row.thread, row.agent_id),
+        )
 
     async def _see_thread(self, thread_id: str) -> None:
         if await self.store.get_thread(thread_id) is None:

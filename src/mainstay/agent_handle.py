@@ -26,7 +26,7 @@ from mainstay.schemas.agent_calls import (
     StopRequest,
 )
 from mainstay.schemas.errors import AgentFailed, InvalidInput, NotFound, Unavailable
-from mainstay.schemas.lifecycle import Lifecycle
+from mainstay.schemas.lifecycle import Lifecycle, LifeState
 from mainstay.schemas.messages import MAX_MESSAGE_BYTES, Message
 from mainstay.schemas.priority import Level
 from mainstay.storage.store import Store
@@ -170,7 +170,8 @@ class AgentHandle(AgentRecords):
 
         Raises:
             AgentFailed: it has ended.
-            Unavailable: its workflow is gone although it has not ended, or no worker serves it.
+            Unavailable: its workflow is gone although it has not ended, no worker serves it, or
+                it is in an error that only a restart ends.
         """
         row = await self.row()
         driving = (await look_at(self._temporal, self._task_queue, [row]))[0]
@@ -191,6 +192,11 @@ class AgentHandle(AgentRecords):
             raise Unavailable(
                 "the Temporal server does not answer",
                 hint="start one with `mainstay up`, or set TEMPORAL_ADDRESS",
+            )
+        if row.state is LifeState.ERROR:
+            raise Unavailable(
+                f"agent {who!r} works on nothing, because of an error: {row.detail}",
+                hint=f"see to that, then `mainstay agent restart {who}`; its messages are kept",
             )
         self._seen_at = time.monotonic()
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mainstay.agent_folder import list_agent_files
 from mainstay.decisions.agent_files.agent_file import AgentFile, read_agent
 from mainstay.decisions.agent_files.catalogue import AgentCatalogue, check_catalogue
 from mainstay.decisions.agent_files.front_matter import MAX_AGENT_FILE_BYTES
 from mainstay.decisions.plan_files.problems import list_problems
 from mainstay.schemas.agent import AgentSpec
-from mainstay.schemas.errors import InvalidInput, LimitReached, NotFound
+from mainstay.schemas.errors import InvalidInput, NotFound
 from mainstay.schemas.tools import ToolSpec
-
-MAX_CATALOGUE_FILES = 5_000
-"""Most agent files in a folder; more is a wrong folder."""
 
 Tools = Mapping[str, ToolSpec]
 
@@ -60,7 +58,7 @@ def read_catalogue(folder: str | Path, tools: Tools | None = None) -> AgentCatal
         InvalidInput: it is no folder, or a file in it cannot be read.
         LimitReached: it holds too many files.
     """
-    files = _list_files(Path(folder))
+    files = list_agent_files(Path(folder))
     return check_catalogue({str(path): _read(path) for path in files}, tools)
 
 
@@ -79,30 +77,6 @@ def load_catalogue(folder: str | Path, tools: Tools | None = None) -> AgentCatal
             hint=f"`mainstay agent catalogue {folder}` shows which agents can be used",
         )
     return found
-
-
-def _list_files(folder: Path) -> list[Path]:
-    if not folder.exists():
-        raise NotFound(
-            f"there is no folder {str(folder)!r}", hint="a catalogue is a folder of agent files"
-        )
-    if not folder.is_dir():
-        raise InvalidInput(
-            f"{str(folder)!r} is a file, not a folder", hint="name the folder that it is in"
-        )
-    found: list[Path] = []
-    for path in folder.rglob("*.md"):
-        inside = path.relative_to(folder).parts
-        is_hidden = any(part.startswith(".") for part in inside)
-        if is_hidden or path.stem.lower() == "readme" or not path.is_file():
-            continue
-        found.append(path)
-        if len(found) > MAX_CATALOGUE_FILES:
-            raise LimitReached(
-                f"the folder {str(folder)!r} holds more than {MAX_CATALOGUE_FILES} agent files",
-                hint="name the folder that holds the agents only",
-            )
-    return sorted(found)
 
 
 def _read(path: Path) -> bytes:

@@ -55,7 +55,13 @@ async def load_spec(store: Store, spec_ref: str) -> AgentSpec:
 
 
 async def start_agent(
-    temporal: Client, store: Store, agent_id: str, task_queue: str, *, revives: bool = False
+    temporal: Client,
+    store: Store,
+    agent_id: str,
+    task_queue: str,
+    *,
+    revives: bool = False,
+    known: tuple[AgentRequest, AgentSpec] | None = None,
 ) -> bool:
     """Start an agent's workflow from what is stored; one that is open goes on undisturbed.
 
@@ -65,6 +71,7 @@ async def start_agent(
         agent_id: the agent.
         task_queue: the queue of its workers.
         revives: start it also when it ran before; its conversation and mailbox go on.
+        known: the request and the file, if they are known to be what is stored.
 
     Returns:
         False when it ran before and is not to be revived.
@@ -72,8 +79,10 @@ async def start_agent(
     Raises:
         NotFound: the request or the file is not stored.
     """
-    request = await load_request(store, agent_id)
-    spec = await load_spec(store, request.spec_ref)
+    if known is None:
+        request = await load_request(store, agent_id)
+        known = request, await load_spec(store, request.spec_ref)
+    request, spec = known
     try:
         await temporal.start_workflow(
             Agent.run,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mainstay.agent_folder import list_agent_files
 from mainstay.decisions.plan_files.plan_file import read_plan
 from mainstay.decisions.plan_files.problems import list_problems
 from mainstay.decisions.plan_files.validation import Validation, validate
@@ -26,7 +27,7 @@ def load_plan(path: str | Path, tools: Mapping[str, ToolSpec]) -> Validation:
         InvalidInput: it is there and cannot be read.
     """
     text = _read(Path(path))
-    return validate(read_plan(text, str(path)), tools, _read_included)
+    return validate(read_plan(text, str(path)), tools, _read_included, _list_folder)
 
 
 def require_plan(path: str | Path, tools: Mapping[str, ToolSpec]) -> PlanSpec:
@@ -51,6 +52,10 @@ def _read_included(path: str) -> bytes | None:
         return _read(Path(path))
     except NotFound:
         return None
+
+
+def _list_folder(path: str) -> list[str]:
+    return [str(file) for file in list_agent_files(Path(path))]
 
 
 def _read(path: Path) -> bytes:

@@ -86,33 +86,40 @@ async def rebuild(client: Client, store: Store, plan_id: str = "") -> AsyncItera
     Raises:
         NotFound: the server does not know ``plan_id``.
     """
-    chains = await _find_chains(client, plan_id)
+    query = f"WorkflowType = '{names.PLAN}'"
+    if plan_id:
+        query += f" AND WorkflowId = {_quoted(plan_id)}"
+    chains = await _find_chains(client, query)
     if plan_id and not chains:
         raise _unknown(plan_id)
     for found, runs in chains.items():
         yield await _rebuild_one(client, store, found, runs)
 
 
-async def fetch_histories(client: Client, plan_id: str) -> list[WorkflowHistory]:
-    """Return Temporal's histories of all runs of a plan, the oldest first.
+async def fetch_histories(client: Client, workflow_id: str) -> list[WorkflowHistory]:
+    """Return Temporal's histories of all runs of a plan or an agent, the oldest first.
 
     Raises:
-        NotFound: the server does not know the plan.
+        NotFound: the server does not know it.
     """
-    chains = await _find_chains(client, plan_id)
+    chains = await _find_chains(client, f"WorkflowId = {_quoted(workflow_id)}")
     if not chains:
-        raise _unknown(plan_id)
+        raise _unknown(workflow_id)
     return [
         await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
-        for run in chains[plan_id]
+        for run in chains[workflow_id]
     ]
 
 
 def _unknown(plan_id: str) -> NotFound:
     return NotFound(
-        f"the Temporal server knows no plan {plan_id!r}",
+        f"the Temporal server knows no {_kind(plan_id)} {plan_id!r}",
         hint="it forgets closed plans after the namespace's retention time",
     )
+
+
+def _kind(workflow_id: str) -> str:
+    return "agent" if workflow_id.startswith("agent-") else "plan"
 
 
 async def _rebuild_one(
@@ -141,18 +148,19 @@ async def _write(store: Store, records: PlanRecords) -> None:
     await store.replace_plan(records.plan, records.tasks, records.events)
 
 
-async def _find_chains(client: Client, plan_id: str) -> dict[str, list[WorkflowExecution]]:
-    """Return the runs of each plan: first those it continued from, last the newest."""
-    query = f"WorkflowType = '{names.PLAN}'"
-    if plan_id:
-        escaped = plan_id.replace("\\", "\\\\").replace("'", "\\'")
-        query += f" AND WorkflowId = '{escaped}'"
+async def _find_chains(client: Client, query: str) -> dict[str, list[WorkflowExecution]]:
+    """Return the runs of each workflow: first those it continued from, last the newest."""
     chains: dict[str, list[WorkflowExecution]] = {}
     async for run in client.list_workflows(query):
         chains.setdefault(run.id, []).append(run)
     for runs in chains.values():
         runs.sort(key=lambda run: run.start_time)
     return dict(sorted(chains.items()))
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _continues_another(events: Sequence[HistoryEvent]) -> bool:

@@ -9,6 +9,8 @@ def plan(tasks: str, top: str = "") -> str:
     return f"name: demo\ntasks:\n{body}\n{top}"
 
 
+AGENTS = "agents: {reader: {prompt: You read., capabilities: [lookup]}}"
+
 # Each: the plan, a part of the only error (behind ` ? ` of its hint), its line and its column.
 BROKEN: list[tuple[str, str, int, int]] = [
     # keys
@@ -332,4 +334,62 @@ BROKEN: list[tuple[str, str, int, int]] = [
     (plan("a: {plan: p}", "plans: {p: 5}"), "`p` must be a mapping", 4, 12),
     (plan("a: {plan: p}", "plans: {p: {name: p, tasks: {}}}"), "must not be empty", 4, 29),
     (plan("a: {tool: now, verify: {chek: x}}"), "unknown key `chek` ? check", 3, 27),
+    # agents
+    (plan("a: {agent: reder, prompt: x}", AGENTS), "no agent `reder` ? reader", 3, 14),
+    (plan("a: {agent: reader, prompt: x}"), "no agent `reader` ? under `agents`", 3, 14),
+    (plan("a: {agent: reader}", AGENTS), "told nothing to do ? `prompt`", 3, 7),
+    (plan("a: {capability: lokup, prompt: x}", AGENTS), "`lokup` ? lookup", 3, 19),
+    (plan("a: {capability: fly, prompt: x}"), "capability `fly` ? no agent of the plan", 3, 19),
+    (
+        plan("a: {agent: reader, capability: lookup, prompt: x}", AGENTS),
+        "either `agent` or `capability`",
+        3,
+        22,
+    ),
+    (plan("a: {tool: now, agent: reader, prompt: x}", AGENTS), "either `tool` or `agent`", 3, 18),
+    (plan("a: {agent: reader, prompt: x, with: {y: 1}}", AGENTS), "takes no arguments", 3, 33),
+    (plan("a: {tool: now, prompt: x}"), "`prompt` has no effect without `agent`", 3, 18),
+    (plan("a: {tool: now, budget: {usd: 1}}"), "`budget` has no effect without `agent`", 3, 18),
+    (plan("a: {agent: reader, prompt: x, budget: {token: 1}}", AGENTS), "`token` ? tokens", 3, 42),
+    (plan("a: {agent: reader, prompt: x, budget: {usd: -1}}", AGENTS), "at least 0", 3, 47),
+    (plan("a: {agent: reader, prompt: x, model: gpt-5}", AGENTS), "no model ? openai:gpt-5", 3, 40),
+    (plan("a: {tool: now}", "model: gpt-5"), "'gpt-5' is no model ? openai:gpt-5", 4, 8),
+    (
+        plan("a: {agent: reader, prompt: x, output: {type: objekt}}", AGENTS),
+        "no type 'objekt' ? object",
+        3,
+        48,
+    ),
+    (plan("a: {agent: reader, prompt: '${{ needs.b }}'}", AGENTS), "no task `b`", 3, 30),
+    (plan("a: {agent: reader, prompt: '${{ item }}'}", AGENTS), "`item` ? `for_each`", 3, 30),
+    (plan("a: {agent: '${{ inputs.who }}', prompt: x}", AGENTS), "no input `who`", 3, 14),
+    (plan("a: {agent: agents/none.md, prompt: x}"), "no agent file 'agents/none.md'", 3, 14),
+    (plan("a: {tool: now}", "agents: agents/"), "there is no folder 'agents/' ? mapping", 4, 9),
+    (plan("a: {tool: now}", "agents: {r: x.md}"), "no agent file 'x.md' ? begin at this", 4, 13),
+    (plan("a: {tool: now}", "agents: 5"), "`agents` must be a mapping", 4, 9),
+    (plan("a: {tool: now}", "agents: {r: 5}"), "`r` must be a mapping", 4, 13),
+    (plan("a: {tool: now}", "agents: {r: {}}"), "there is no prompt ? give it a `prompt`", 4, 13),
+    (plan("a: {tool: now}", "agents: {r: {promt: x, prompt: y}}"), "`promt` ? prompt", 4, 14),
+    (
+        plan("a: {tool: now}", "agents: {r: {prompt: y, limits: {model_cals: 1}}}"),
+        "unknown key `model_cals` ? model_calls",
+        4,
+        34,
+    ),
+    (plan("a: {tool: now}", "agents: {r: {prompt: y, tools: [nwo]}}"), "no tool `nwo`", 4, 33),
+    (plan("a: {tool: now}", "budget: {usd: much}"), "`usd`", 4, 15),
+    (plan("a: {tool: now, verify: {agent: nobody}}"), "no agent `nobody`", 3, 34),
+    (
+        plan("a: {tool: now, verify: {agent: reader, check: 'true'}}", AGENTS),
+        "either `check` or `tool` or `agent`",
+        3,
+        18,
+    ),
+    (
+        plan("a: {tool: now, verify: {check: 'true', threshold: 0.5}}"),
+        "`threshold` has no effect without `agent`",
+        3,
+        42,
+    ),
+    (plan("a: {tool: now, verify: {agent: reader, threshold: 7}}", AGENTS), "at most 1", 3, 53),
 ]

@@ -69,6 +69,14 @@ def test_control_that_makes_no_sense_is_refused_with_what_is_allowed():
         check_control(agent.state, LifeState.STOPPING)
 
 
+def test_control_that_can_wait_is_allowed_while_the_agent_gets_ready():
+    agent = Script()
+    with pytest.raises(Refused, match="INITIALIZING cannot be paused"):
+        check_control(agent.state, LifeState.PAUSED)
+    check_control(agent.state, LifeState.PAUSED, waits=True)
+    check_control(agent.start().state, LifeState.PAUSED, waits=True)
+
+
 def test_question_is_found_by_its_call_or_because_it_is_the_only_one():
     agent = Script().start()
     with pytest.raises(NotFound, match="asks nothing"):

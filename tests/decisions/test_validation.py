@@ -98,6 +98,23 @@ tasks:
   inner: {plan: p, with: {x: '${{ inputs.path }}'}}
   again: {plan: p, with: {x: a}}
   other: {plan: sub/other.yaml, needs: [launch], if: false}
+  think:
+    needs: list
+    for_each: ${{ needs.list.outputs.files }}
+    agent: thinker
+    prompt: {about: '${{ item }} ${{ index }} ${{ feedback }}'}
+    output: {type: object, properties: {answer: {type: string}}}
+    budget: {tokens: 1000, usd: 0.5}
+    model: script:x.yaml
+    verify: {agent: agents/critic.md, criteria: ['as ${{ inputs.path }}'], threshold: 0.8}
+  route: {capability: reading, prompt: read, timeout: 5m}
+  chosen: {agent: '${{ needs.think.outputs[0].answer }}', needs: think, prompt: read}
+  read: {agent: reader, prompt: read, needs: think}
+budget: {usd: 2}
+model: script:y.yaml
+agents:
+  thinker: {prompt: You think., tools: 'fs.read, now', context: full}
+  reader: agents/reader.md
 outputs:
   all: ${{ needs }}
   by: ${{ needs.ask.outputs.by }}
@@ -110,6 +127,8 @@ plans:
 FILES = {
     "sub/other.yaml": "name: other\ntasks: {a: {plan: ../third.yaml}, b: {plan: ../third.yaml}}",
     "third.yaml": "name: third\ntasks: {a: {tool: now}}",
+    "agents/reader.md": "---\nname: reader\ncapabilities: reading\n---\nYou read.\n",
+    "agents/critic.md": "---\nname: critic\nrole: critic\n---\nYou judge.\n",
 }
 
 

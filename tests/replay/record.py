@@ -20,6 +20,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from record_agents import AGENT_SCENARIOS, AgentStage
+from temporalio.client import Client
+
 from mainstay.client import Mainstay
 from mainstay.connection import connect
 from mainstay.devserver import start_server
@@ -378,24 +381,32 @@ async def record(names: list[str]) -> None:
                 running_worker(client, settings),
                 await Mainstay.connect(settings, address=server.address) as mainstay,
             ):
-                for name in names or SCENARIOS:
-                    stage = Stage(mainstay, folder, name)
-                    await SCENARIOS[name](stage)
-                    await write_histories(stage, name)
+                for name in names or [*SCENARIOS, *AGENT_SCENARIOS]:
+                    ids = await play(mainstay, folder, name)
+                    await write_histories(client, name, ids)
         finally:
             await server.stop()
 
 
-async def write_histories(stage: Stage, name: str) -> None:
-    """Write the runs of a scenario's plan and of its sub-plans, each to a file of its own."""
-    store, client = stage.mainstay.store, stage.mainstay.temporal
+async def play(mainstay: Mainstay, folder: Path, name: str) -> list[str]:
+    """Play a scenario; return the ids of the workflows that took part."""
+    if name in AGENT_SCENARIOS:
+        agents = AgentStage(mainstay, name.replace("_", "-"))
+        await AGENT_SCENARIOS[name](agents)
+        return agents.ids
+    stage = Stage(mainstay, folder, name)
+    await SCENARIOS[name](stage)
+    return [stage.plan_id, *await mainstay.store.find_plans(f"{stage.plan_id}/")]
+
+
+async def write_histories(client: Client, name: str, ids: list[str]) -> None:
+    """Write the runs of a scenario's workflows, each to a file of its own."""
     for old in HISTORIES.glob(f"{name}.*"):
         old.unlink()
-    plan_ids = [stage.plan_id, *await store.find_plans(f"{stage.plan_id}/")]
-    expected = await all_runs(client, plan_ids)
+    expected = await all_runs(client, ids)
     number = 0
-    for plan_id in plan_ids:
-        for history in await fetch_histories(client, plan_id):
+    for workflow_id in ids:
+        for history in await fetch_histories(client, workflow_id):
             text = json.dumps(without_machine(history.to_json_dict()), separators=(",", ":"))
             path = HISTORIES / f"{name}.{number}.json"
             number += 1
@@ -407,17 +418,17 @@ async def write_histories(stage: Stage, name: str) -> None:
     assert number == expected
 
 
-async def all_runs(client: Any, plan_ids: list[str]) -> int:
+async def all_runs(client: Client, ids: list[str]) -> int:
     """Count the runs once the server's list, which lags behind, has all of them closed."""
     give_up = time.monotonic() + 20
     while True:
         runs = [
             run
-            for plan_id in plan_ids
-            for run in [one async for one in client.list_workflows(f"WorkflowId = '{plan_id}'")]
+            for workflow_id in ids
+            for run in [one async for one in client.list_workflows(f"WorkflowId = '{workflow_id}'")]
         ]
         known = {run.id for run in runs}
-        if known == set(plan_ids) and all(run.close_time for run in runs):
+        if known == set(ids) and all(run.close_time for run in runs):
             return len(runs)
         assert time.monotonic() < give_up, "the list of runs never settles"
         await asyncio.sleep(0.1)

@@ -16,7 +16,9 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 
+import mainstay.workflows.agent as agent_module
 import mainstay.workflows.plan as plan_module
+from mainstay.schemas.agent_directives import Take
 from mainstay.schemas.directives import DoWork
 from mainstay.worker import build_replayer
 from mainstay.workflows.plan import Plan
@@ -45,6 +47,16 @@ FEATURES = {
     "priorities",
     "plan_timeout",
     "wrong_outputs",
+    "agent_turns",
+    "agent_failures",
+    "agent_questions",
+    "agent_control",
+    "agent_budget",
+    "agent_asks_another",
+    "agent_continues_as_new",
+    "agent_summaries",
+    "agent_policies",
+    "agent_cancelled_from_outside",
 }
 
 
@@ -111,6 +123,22 @@ async def test_a_decision_that_retries_something_else_does_not_replay(monkeypatc
 
     monkeypatch.setattr(plan_module, "decide", decide_larger)
     failure = await failure_of_replay(recorded("retries"))
+    assert isinstance(failure, workflow.NondeterminismError)
+
+
+async def test_an_agent_that_does_not_settle_its_messages_does_not_replay(monkeypatch):
+    decide = agent_module.decide
+
+    def forget(*args, **options):
+        state, directives = decide(*args, **options)
+        return state, [
+            replace(one, settled=()) if isinstance(one, Take) and one.size else one
+            for one in directives
+            if not isinstance(one, Take) or one.size
+        ]
+
+    monkeypatch.setattr(agent_module, "decide", forget)
+    failure = await failure_of_replay(recorded("agent_turns"))
     assert isinstance(failure, workflow.NondeterminismError)
 
 

@@ -46,7 +46,8 @@ def plays(*steps: Step) -> str:
     """Write a message whose answers, one after another, are these steps.
 
     ``{"fail": kind, "times": n, "then": step}`` fails n times; ``{"gate": name, "then": step}``
-    waits until the gate is opened. A message that is no such list is answered with its echo.
+    waits until the gate is opened. The argument ``$ref`` is what the last result can be read on by.
+    A message that is no such list is answered with its echo.
     """
     return json.dumps(list(steps))
 
@@ -80,7 +81,7 @@ class PlayedModels:
 
     @property
     def told(self) -> list[str]:
-        """The text of each request's last entry."""
+        """The text of the newest entry of each request, in order."""
         return [call.entries[-1].text for call in self.calls]
 
     def open(self, gate: str) -> None:
@@ -125,9 +126,14 @@ def _answer(text: str) -> ModelAnswer:
 
 
 def _calling(tools: list[tuple[str, dict[str, Any]]], call: ModelCall) -> ModelAnswer:
+    ref = call.entries[-1].ref
     uses = [
-        ToolUse(id=f"{len(call.entries)}-{n}", name=name, arguments=arguments)
-        for n, (name, arguments) in enumerate(tools)
+        ToolUse(
+            id=f"{len(call.entries)}-{n}",
+            name=name,
+            arguments={key: ref if value == "$ref" else value for key, value in given.items()},
+        )
+        for n, (name, given) in enumerate(tools)
     ]
     usage = USED + Usage(model_calls=1)
     return ModelAnswer(uses=tuple(uses), finish=Finish.TOOLS, usage=usage)

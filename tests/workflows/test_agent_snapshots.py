@@ -18,7 +18,7 @@ from mainstay.cli.main import execute
 from mainstay.client import Mainstay
 from mainstay.schemas.agent import BudgetSpec
 from mainstay.schemas.conversation import Entry, EntryKind, Summary, Usage
-from mainstay.schemas.errors import InvalidInput, LimitReached, NotFound, Refused
+from mainstay.schemas.errors import InvalidInput, LimitReached, NotFound, Refused, Unavailable
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import MessageStatus
 from mainstay.schemas.snapshots import Snapshot
@@ -300,3 +300,53 @@ async def test_a_snapshot_of_an_older_version_becomes_a_living_agent(
     [message] = await stage.mainstay.store.messages_of(made.id)
     assert (await made.wait(message.id, PATIENCE)).answer == "Tomatoes, too."
     assert [entry.position for entry in await made.entries()] == [0, 1, 2, 3, 4]
+
+
+async def test_an_agent_that_never_holds_still_is_not_kept_by_halves(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    agent = await talked_to(stage)
+    await agent.pause()
+    store, load = stage.mainstay.store, stage.mainstay.store.load_entries
+    disturbances = 3
+
+    async def disturbed(*arguments: Any) -> list[Entry]:
+        nonlocal disturbances
+        if disturbances > 0:
+            disturbances -= 1
+            await agent.send("one more")
+        return await load(*arguments)
+
+    monkeypatch.setattr(store, "load_entries", disturbed)
+    assert len((await stage.mainstay.snapshot(agent.id)).waiting) == 3
+    disturbances = 1_000
+    with pytest.raises(Unavailable, match="too busy"):
+        await stage.mainstay.snapshot(agent.id)
+
+
+async def test_a_mailbox_that_is_too_full_is_not_kept_by_halves(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    agent = await talked_to(stage)
+    await agent.pause()
+    for number in range(3):
+        await agent.send(f"{number}")
+    monkeypatch.setattr("mainstay.agent_snapshots.MAX_WAITING", 2)
+    with pytest.raises(LimitReached, match="more than 2 messages wait"):
+        await stage.mainstay.snapshot(agent.id)
+
+
+async def test_other_conversations_of_an_agent_are_restored_too(stage: Stage):
+    agent = await talked_to(stage)
+    side = await stage.mainstay.store.fork_thread((await agent.row()).thread, 1, "thread/side")
+    await stage.mainstay.store.hand_over_thread(side.thread_id, agent.id)
+    await agent.pause()
+    await agent.send("go on over there", thread=side.thread_id)
+    made = await stage.mainstay.restore(await stage.mainstay.snapshot(agent.id), "again")
+    [message] = await stage.mainstay.store.messages_of(made.id)
+    answered = await made.wait(message.id, PATIENCE)
+    assert answered.status is MessageStatus.PROCESSED
+    assert message.thread not in ("", side.thread_id)
+    said = [entry.text for entry in await stage.mainstay.store.load_entries(message.thread)]
+    assert said[:2] == ["Do something", "go on over there"]
+    assert len(await stage.mainstay.store.load_entries(side.thread_id)) == 1

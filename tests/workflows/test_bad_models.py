@@ -11,7 +11,7 @@ from plan_stage import Stage
 
 from mainstay.agent_handle import AgentHandle
 from mainstay.schemas.conversation import EntryKind
-from mainstay.schemas.errors import AgentFailed, LimitReached, MainstayError, Refused
+from mainstay.schemas.errors import AgentFailed, LimitReached, MainstayError, Refused, Unavailable
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import MessageStatus
 from model_stubs import Body, Reply, Say, model_stub
@@ -204,3 +204,9 @@ async def test_an_agent_that_failed_a_message_answers_the_next(stage: Stage):
     )
     await fails(agent, AgentFailed, "wrongly")
     assert await agent.ask("And now?", timeout=PATIENCE) == "well again"
+
+
+async def test_who_asks_an_agent_that_could_not_begin_is_told_why(stage: Stage):
+    agent = await spawn(stage, "script:/nowhere.yaml")
+    with pytest.raises(Unavailable, match=r"because of an error.*/nowhere\.yaml"):
+        await agent.ask("Are you there?", timeout=PATIENCE)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from goal_stage import GOOD, PLAN, POOR, WRONG, GoalStage
-from plan_stage import Stage, until
+from plan_stage import Stage
 
 from mainstay.handle import PlanHandle
 from mainstay.schemas.run import PlanStatus, TaskStatus
@@ -27,9 +27,7 @@ async def agents_of(stage: Stage, run: PlanHandle) -> list[str]:
 
 
 async def test_a_goal_is_planned_run_and_judged(stage: Stage, goals: GoalStage) -> None:
-    run = await goals.pursue(
-        {"when": JUDGES, "say": GOOD}, {"say": goals.plan(PLAN)}, asks=False
-    )
+    run = await goals.pursue({"when": JUDGES, "say": GOOD}, {"say": goals.plan(PLAN)}, asks=False)
     result = await stage.result(run)
     assert result.status is PlanStatus.SUCCEEDED, result.failure
     outputs = await run.outputs()
@@ -61,10 +59,14 @@ async def test_wrong_plans_go_back_and_poor_results_are_planned_again(
     run = await goals.pursue(
         {"when": {"text": JUDGES, "matches": "better: "}, "say": GOOD},
         {"when": JUDGES, "say": POOR},
-        {"when": {"text": DID_NOT_SUCCEED, "matches": "0.4 of 1(.|\n)*too short(.|\n)*say more"},
-         "say": goals.plan(BETTER)},
-        {"when": {"text": WAS_NO_PLAN, "matches": "unknown key `wth`(.|\n)*no agent `findr`"},
-         "say": goals.plan(PLAN)},
+        {
+            "when": {"text": DID_NOT_SUCCEED, "matches": "0.4 of 1(.|\n)*too short(.|\n)*say more"},
+            "say": goals.plan(BETTER),
+        },
+        {
+            "when": {"text": WAS_NO_PLAN, "matches": "unknown key `wth`(.|\n)*no agent `findr`"},
+            "say": goals.plan(PLAN),
+        },
         {"say": goals.plan(WRONG)},
     )
     for attempt in ("achieve", "achieve:1"):
@@ -98,7 +100,10 @@ async def test_a_rejection_with_a_comment_has_the_plan_made_again(
 ) -> None:
     run = await goals.pursue(
         {"when": JUDGES, "say": GOOD},
-        {"when": {"text": DID_NOT_SUCCEED, "matches": "keep more of it"}, "say": goals.plan(BETTER)},
+        {
+            "when": {"text": DID_NOT_SUCCEED, "matches": "keep more of it"},
+            "say": goals.plan(BETTER),
+        },
         {"say": goals.plan(PLAN)},
     )
     for attempt, agrees in (("achieve", False), ("achieve:1", True)):
@@ -116,9 +121,13 @@ async def test_what_failed_is_told_to_whoever_plans_again(stage: Stage, goals: G
     failing = {**PLAN, "tasks": {"odd_task": broken, "other_task": other}, "outputs": {"a": 1}}
     run = await goals.pursue(
         {"when": JUDGES, "say": GOOD},
-        {"when": {"text": DID_NOT_SUCCEED,
-                  "matches": "odd_task(.|\n)*it is not mended(.|\n)*other_task"},
-         "say": goals.plan(PLAN)},
+        {
+            "when": {
+                "text": DID_NOT_SUCCEED,
+                "matches": "odd_task(.|\n)*it is not mended(.|\n)*other_task",
+            },
+            "say": goals.plan(PLAN),
+        },
         {"say": goals.plan(failing)},
         asks=False,
     )

@@ -12,7 +12,7 @@ from mainstay.schemas.conversation import LiveText
 from mainstay.schemas.errors import MainstayError
 
 SHOW_SECONDS = 0.1
-"""How often the text is written at most."""
+"""How often the text is written at most, and how soon its beginning."""
 
 
 class LiveDisplay:
@@ -34,6 +34,8 @@ class LiveDisplay:
     async def _write(self) -> None:
         while True:
             await self._news.wait()
+            # First wait, then write: what is said at once is in the thread by then.
+            await asyncio.sleep(SHOW_SECONDS)
             self._news.clear()
             live = LiveText(
                 thread_id=self._thread,
@@ -45,7 +47,6 @@ class LiveDisplay:
             # A display that fails must not fail what it displays.
             with suppress(MainstayError):
                 await self._storage.show_live(live)
-            await asyncio.sleep(SHOW_SECONDS)
 
 
 @asynccontextmanager

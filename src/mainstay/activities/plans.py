@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import to_json
 from temporalio import activity
 
+from mainstay.activities.agent_ports import Accounts
 from mainstay.activities.calling import OpenTask, reporting
 from mainstay.activities.made_plans import sub_plan_of
 from mainstay.activities.ports import Documents, Storage, Toolbox
@@ -35,10 +36,14 @@ from mainstay.schemas.run import PlanState, PlanStatus
 Value = Any  # JSON-like data
 
 
+class PlanStorage(Storage, Accounts, Protocol):
+    """What plans as a whole need from storage."""
+
+
 class PlanActivities:
     """What a plan's workflow has done that belongs to no single task."""
 
-    def __init__(self, storage: Storage, toolbox: Toolbox, reader: Reader) -> None:
+    def __init__(self, storage: PlanStorage, toolbox: Toolbox, reader: Reader) -> None:
         self._storage = storage
         self._toolbox = toolbox
         self._reader = reader
@@ -54,6 +59,9 @@ class PlanActivities:
                 plan = await self._reader.plan(call.plan_ref)
                 made = compile_outline(plan, self._toolbox.specs())
                 await self._storage.put_document(key, made.model_dump_json().encode())
+                if plan.budget is not None:
+                    # Before anything of it, at any depth, can spend.
+                    await self._storage.open_account(call.plan_id, plan.budget)
                 outline = await self._reader.outline(key)
                 await self._open_records(call, outline)
                 state = await self._ended_state(call)

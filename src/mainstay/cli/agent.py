@@ -76,11 +76,11 @@ def spawn(
     as_json: JsonOption = False,
 ) -> None:
     """Make an agent of a file; it lives until it is stopped. Prints its name."""
-    from mainstay.cli.agent_files import load_spec
+    from mainstay.cli.agent_files import load_spec, with_script
 
     spec = load_spec(agent, catalogue, tools or [])
     if model:
-        spec = spec.model_copy(update={"model": model})
+        spec = with_script(spec.model_copy(update={"model": model}), Path())
     asyncio.run(_spawn(spec, name, team, thread, as_json))
 
 

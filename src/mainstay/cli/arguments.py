@@ -37,6 +37,15 @@ PlanFileArgument = Annotated[
         show_default=False,
     ),
 ]
+OptionalPlanFileArgument = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="The plan's file; or give a --goal.",
+        autocompletion=complete_plan_file,
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, option("--json", help="Print JSON, for programs.")]
 ToolsOption = Annotated[
     list[str] | None,

@@ -19,6 +19,7 @@ def draw_text(plan: PlanSpec, ascii_only: bool = False) -> Iterator[str]:
     yield from _inputs(plan)
     yield ""
     yield from _levels(plan, ascii_only)
+    yield from _agents(plan)
     if plan.outputs:
         yield ""
         yield "Outputs"
@@ -67,12 +68,22 @@ def draw_data(plan: PlanSpec) -> dict[str, Any]:  # Any: JSON
                 "needs": task.needs,
                 "tool": task.tool,
                 "plan": task.plan,
+                "agent": task.agent,
+                "capability": task.capability,
                 "does": work_of(task),
                 "details": list(_details(task)),
             }
             for name, task in plan.tasks.items()
         },
         "outputs": list(plan.outputs),
+        "agents": {
+            name: {
+                "description": spec.description,
+                "model": spec.model or plan.model,
+                "capabilities": spec.capabilities,
+            }
+            for name, spec in plan.agents.items()
+        },
         "plans": {name: draw_data(one) for name, one in plan.plans.items()},
     }
 
@@ -83,7 +94,26 @@ def work_of(task: TaskSpec) -> str:
         return task.tool
     if task.plan:
         return f"plan {task.plan}"
+    if task.agent:
+        return f"agent {task.agent}"
+    if task.capability:
+        return f"agent with {task.capability}"
     return "asks for approval"
+
+
+def _agents(plan: PlanSpec) -> Iterator[str]:
+    if not plan.agents:
+        return
+    yield ""
+    yield "Agents"
+    width = max(map(len, plan.agents))
+    for name, spec in plan.agents.items():
+        about = [spec.model or plan.model or "default model"]
+        if spec.capabilities:
+            about.append(f"for {', '.join(spec.capabilities)}")
+        if spec.description:
+            about.append(spec.description)
+        yield f"  {name:<{width}}  {'  '.join(about)}"
 
 
 def _inputs(plan: PlanSpec) -> Iterator[str]:
@@ -135,8 +165,11 @@ def _details(task: TaskSpec) -> Iterator[str]:
         yield f"at most {task.retry.attempts} attempts"
     if task.timeout is not None:
         yield f"timeout {format_duration(task.timeout)}"
+    if task.prompt is not None:
+        yield f'told "{_short(task.prompt)}"'
     if task.verify is not None:
-        yield f"verified, at most {task.verify.attempts} rounds"
+        critic = f" by {task.verify.agent}" if task.verify.agent else ""
+        yield f"verified{critic}, at most {task.verify.attempts} rounds"
     if task.undo is not None:
         yield f"undone by {task.undo.tool}"
     if task.continue_on_error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
+from mainstay.decisions.agent_files.agent_schema import agent_schema
 from mainstay.schemas.plan import PlanSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -51,6 +52,7 @@ def _allow_short_forms(definitions: Schema, tools: list[str]) -> None:
     task["needs"] = _either({"type": "string"}, task["needs"])
     task["retry"] = _either({"type": "integer", "minimum": 1}, task["retry"])
     task["approval"] = _either({"type": "string"}, {"const": True}, task["approval"])
+    _allow_agents(definitions, tools)
     for owner in ("PlanSpec", "TaskSpec"):
         env = definitions[owner]["properties"].get("env")
         if env is not None:
@@ -59,6 +61,18 @@ def _allow_short_forms(definitions: Schema, tools: list[str]) -> None:
         for owner in ("TaskSpec", "ActionSpec", "VerifySpec"):
             named = definitions[owner]["properties"]["tool"]
             definitions[owner]["properties"]["tool"] = _either({"enum": tools}, named)
+
+
+def _allow_agents(definitions: Schema, tools: list[str]) -> None:
+    """Allow agents by name of a file or folder, and written in the plan, without a name."""
+    written = agent_schema(tools)
+    own = {key: written[key] for key in ("type", "properties")}
+    required = [key for key in written.get("required", []) if key != "name"]
+    definitions["AgentSpec"] = {**own, "required": required, "additionalProperties": False}
+    agents = definitions["PlanSpec"]["properties"]["agents"]
+    file = {"type": "string", "description": "a file of an agent, relative to this one"}
+    agents["additionalProperties"] = {"anyOf": [file, {"$ref": "#/$defs/AgentSpec"}]}
+    definitions["PlanSpec"]["properties"]["agents"] = _either({"type": "string"}, agents)
 
 
 def _either(*forms: Schema) -> Schema:

@@ -15,6 +15,8 @@ from mainstay.cli.panels import SET_UP
 if TYPE_CHECKING:
     from temporalio.client import WorkflowHistory
 
+    from mainstay.client import Mainstay
+
 MAX_REASON_CHARS = 1_000
 
 WhatArgument = Annotated[
@@ -91,5 +93,17 @@ async def _fetch(text: str) -> list[WorkflowHistory]:
     from mainstay.rebuild import fetch_histories
 
     async with steering() as mainstay:
-        plan_id = await mainstay.find(text)
-        return await fetch_histories(mainstay.temporal, plan_id)
+        return await fetch_histories(mainstay.temporal, await _find(mainstay, text))
+
+
+async def _find(mainstay: Mainstay, text: str) -> str:
+    """Return the id of the plan, or else the agent, that a text means."""
+    from mainstay.schemas.errors import NotFound
+
+    try:
+        return await mainstay.find(text)
+    except NotFound as error:
+        try:
+            return (await mainstay.find_agent(text)).agent_id
+        except NotFound:
+            raise error from None

@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mainstay.cli.arguments import JsonOption, PlanFileArgument, ToolsOption
+from mainstay.cli.arguments import JsonOption, OptionalPlanFileArgument, ToolsOption
+from mainstay.cli.goal import (
+    AgentsOption,
+    AllowOption,
+    AttemptsOption,
+    BudgetTokensOption,
+    BudgetUsdOption,
+    CriterionOption,
+    GoalOption,
+    GoalOptions,
+    ModelOption,
+    ThresholdOption,
+    YesOption,
+    prepare_goal,
+    read_budget,
+)
 from mainstay.cli.messages import hint, say
 from mainstay.cli.options import option
 from mainstay.cli.panels import RUN
@@ -82,7 +97,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    plan: PlanFileArgument,
+    plan: OptionalPlanFileArgument = None,
     inputs: InputOption = None,
     inputs_file: InputsOption = "",
     detach: DetachOption = False,
@@ -93,21 +108,40 @@ def run(
     as_json: JsonOption = False,
     tools: ToolsOption = None,
     priority: PriorityOption = "",
+    goal: GoalOption = "",
+    agents: AgentsOption = "",
+    model: ModelOption = "",
+    yes: YesOption = False,
+    attempts: AttemptsOption = 3,
+    criterion: CriterionOption = None,
+    threshold: ThresholdOption = 0.7,
+    allow: AllowOption = None,
+    budget_usd: BudgetUsdOption = None,
+    budget_tokens: BudgetTokensOption = None,
 ) -> None:
-    """Run a plan and watch it; killed in the middle, `mainstay watch` takes it up."""
-    from mainstay.cli.running import prepare_run
+    """Run a plan, or what an agent plans for a goal, and watch it.
+
+    Killed in the middle, `mainstay watch` takes it up.
+    """
+    from mainstay.cli.running import Limits, choose_work, prepare_run
     from mainstay.settings import Settings
 
     settings = Settings()
-    request = prepare_run(
-        settings,
-        str(plan),
-        texts=inputs or [],
-        inputs_file=inputs_file,
-        tools=tools or [],
-        name=name,
-        priority=priority,
-    )
+    limits = Limits(model, read_budget(budget_usd, budget_tokens))
+    if choose_work(plan, goal):
+        said = GoalOptions(goal, agents, not yes, attempts, criterion or [], threshold, allow or [])
+        request = prepare_goal(settings, said, limits, tools=tools or [], name=name)
+    else:
+        request = prepare_run(
+            settings,
+            str(plan),
+            texts=inputs or [],
+            inputs_file=inputs_file,
+            tools=tools or [],
+            name=name,
+            priority=priority,
+            limits=limits,
+        )
     if detach:
         asyncio.run(_detach(settings, request))
         return
@@ -123,6 +157,7 @@ async def _run(
     approvals: list[str] | None,
 ) -> None:
     from mainstay.cli.approvals import approve_all
+    from mainstay.cli.consent import ask_for_consent
     from mainstay.cli.ending import conclude
     from mainstay.cli.follow import Left, follow
     from mainstay.cli.session import open_session
@@ -134,6 +169,8 @@ async def _run(
         asides = []
         if approvals is not None:
             asides.append(approve_all(opened.mainstay, plan.id, approvals))
+        elif request.inputs.get("ask") is True and request.is_goal:
+            asides.append(ask_for_consent(opened.mainstay, plan.id))
         try:
             show = choose_show(as_json=as_json, watch=watch)
             result = await follow(opened, plan, show, *asides)

@@ -11,6 +11,7 @@ from mainstay.decisions.plan_files.plan_file import read_plan
 from mainstay.decisions.plan_files.plan_inputs import check_inputs, coerce_text
 from mainstay.decisions.suggestions import did_you_mean
 from mainstay.plan_source import require_plan
+from mainstay.schemas.agent import BudgetSpec
 from mainstay.schemas.errors import InvalidInput, NotFound
 from mainstay.schemas.plan import PlanSpec
 from mainstay.schemas.priority import Level, parse_level
@@ -26,6 +27,39 @@ class RunRequest:
     inputs: dict[str, Any]  # Any: JSON-like data
     name: str | None
     tools: Sequence[str]
+    is_goal: bool = False
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run's agents think with, and may spend, in the place of what the plan says."""
+
+    model: str = ""
+    budget: BudgetSpec | None = None
+
+    def apply(self, plan: PlanSpec) -> PlanSpec:
+        """Return the plan with these; without any, as it is."""
+        update: dict[str, object] = {"model": self.model} if self.model else {}
+        if self.budget is not None:
+            update["budget"] = self.budget
+        return plan.model_copy(update=update) if update else plan
+
+
+def choose_work(file: Path | None, goal: str) -> bool:
+    """Tell whether a goal is to be pursued, and not a plan's file to be run.
+
+    Raises:
+        InvalidInput: both were given, or neither.
+    """
+    if file is not None and goal:
+        raise InvalidInput(
+            f"both a plan {str(file)!r} and a goal", hint="a goal's plan is made; give one of them"
+        )
+    if file is None and not goal:
+        raise InvalidInput(
+            "there is nothing to run", hint='`mainstay run FILE`, or `mainstay run --goal "..."`'
+        )
+    return bool(goal)
 
 
 def prepare_run(
@@ -37,6 +71,7 @@ def prepare_run(
     tools: Sequence[str] = (),
     name: str = "",
     priority: str = "",
+    limits: Limits | None = None,
 ) -> RunRequest:
     """Read everything that a run needs.
 
@@ -45,7 +80,7 @@ def prepare_run(
         InvalidInput: something is wrong with the plan, an input or an option.
     """
     catalogue = load_catalogue([*settings.tools, *tools])
-    plan = require_plan(path, catalogue.specs())
+    plan = (limits or Limits()).apply(require_plan(path, catalogue.specs()))
     if priority:
         plan = plan.model_copy(update={"priority": read_priority(priority)})
     given = read_inputs_file(inputs_file) if inputs_file else {}

@@ -1,4 +1,4 @@
-"""Tools about plans themselves: whoever makes a plan while one runs is told what is wrong with it."""
+"""Tools about plans: whoever makes one while another runs is told what is wrong with it."""
 
 from __future__ import annotations
 

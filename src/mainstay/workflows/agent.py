@@ -10,7 +10,14 @@ from temporalio.common import SearchAttributeKey
 
 from mainstay.decisions.agents.agent import decide, is_at_boundary, next_alarm
 from mainstay.decisions.agents.lifecycle import begin
-from mainstay.decisions.agents.view import check_control, describe, find_question, info, mailbox
+from mainstay.decisions.agents.view import (
+    SETTLING,
+    check_control,
+    describe,
+    find_question,
+    info,
+    mailbox,
+)
 from mainstay.schemas import names
 from mainstay.schemas.agent import LimitsSpec
 from mainstay.schemas.agent_calls import (
@@ -108,6 +115,7 @@ class Agent:
     @workflow.update
     async def pause(self, request: PauseRequest) -> str:
         """Work on nothing new until resumed."""
+        await self._be_ready(LifeState.PAUSED)
         return await self._handle(PauseAsked(_cut(request.reason)), "paused")
 
     @workflow.update
@@ -123,6 +131,7 @@ class Agent:
     @workflow.update
     async def restart(self, request: RestartRequest) -> str:
         """Get ready again and go on from the last good state."""
+        await self._be_ready(LifeState.RESTARTING)
         return await self._handle(RestartAsked(_cut(request.reason)), "restarting")
 
     @workflow.update
@@ -135,7 +144,7 @@ class Agent:
     @pause.validator
     def check_pause(self, request: PauseRequest) -> None:
         """Refuse what the agent's state does not allow, naming what it does."""
-        check_control(self._state, LifeState.PAUSED)
+        check_control(self._state, LifeState.PAUSED, waits=True)
 
     @resume.validator
     def check_resume(self) -> None:
@@ -150,7 +159,7 @@ class Agent:
     @restart.validator
     def check_restart(self, request: RestartRequest) -> None:
         """Refuse what the agent's state does not allow, naming what it does."""
-        check_control(self._state, LifeState.RESTARTING)
+        check_control(self._state, LifeState.RESTARTING, waits=True)
 
     @answer.validator
     def check_answer(self, request: AnswerQuestion) -> None:
@@ -201,6 +210,11 @@ class Agent:
         turn = self._handled + 1
         await workflow.wait_condition(lambda: self._handled >= turn)
         return said
+
+    async def _be_ready(self, wish: LifeState) -> None:
+        """Wait until the agent is ready, and see that the wish still makes sense."""
+        await workflow.wait_condition(lambda: self._state.life.state not in SETTLING)
+        check_control(self._state, wish)
 
     def _step(self) -> None:
         events, self._inbox = self._inbox, []

@@ -30,14 +30,23 @@ SOURCES: dict[LifeState, tuple[LifeState, ...]] = {
 """From which states a person may ask for which."""
 
 
-def check_control(state: AgentState, wish: LifeState) -> None:
+SETTLING = frozenset({LifeState.INITIALIZING, LifeState.RESTARTING})
+"""States that soon give way to another: whoever asks for control waits for that."""
+
+
+def check_control(state: AgentState, wish: LifeState, *, waits: bool = False) -> None:
     """See that control makes sense now.
+
+    Args:
+        state: where the agent stands.
+        wish: what is asked for.
+        waits: whoever asks can wait until the agent is ready.
 
     Raises:
         Refused: it does not; names the states that the present one may lead to.
     """
     present = state.life.state
-    if present in SOURCES[wish]:
+    if present in SOURCES[wish] or (waits and present in SETTLING):
         return
     allowed = ", ".join(TRANSITIONS[present]) or "nothing"
     raise Refused(

@@ -82,8 +82,9 @@ def check_critic(scene: Scene, name: str, verify: VerifySpec) -> None:
     if verify.agent is not None:
         _check_agent(scene, (*path, "agent"), verify.agent)
         return
+    usual = VerifySpec()
     for key in ("criteria", "threshold"):
-        if key in verify.model_fields_set:
+        if getattr(verify, key) != getattr(usual, key):
             message = f"`{key}` has no effect without `agent`"
             scene.findings.add((*path, key), message, "name a critic, or remove it", at_key=True)
 
@@ -91,7 +92,7 @@ def check_critic(scene: Scene, name: str, verify: VerifySpec) -> None:
 def _check_nothing_for_agents(scene: Scene, name: str, task: TaskSpec) -> None:
     damaged = any(_is_damaged(scene, name, key) for key in ("agent", "capability"))
     for key in FOR_AGENTS:
-        if key in task.model_fields_set and not damaged:
+        if getattr(task, key) is not None and not damaged:
             message = f"`{key}` has no effect without `agent`"
             _add(scene, name, key, message, "name an `agent` or a `capability`")
 
@@ -101,7 +102,7 @@ def _check_agent(scene: Scene, path: Path, agent: str) -> None:
         return
     if is_agent_file(agent) and scene.written is not None:
         return  # reported where the file was looked for
-    if scene.structure.is_damaged((*scene.path, "agents")):
+    if _lacks_names(scene):
         return
     hint = scene.findings.suggest(agent, scene.agent_names)
     scene.findings.add(
@@ -121,6 +122,12 @@ def _check_capability(scene: Scene, name: str, capability: str) -> None:
         f"no agent of the plan has the capability `{capability}`",
         scene.findings.suggest(capability, known) or listed,
     )
+
+
+def _lacks_names(scene: Scene) -> bool:
+    """Tell whether there may be agents whose names cannot be known, because a folder is broken."""
+    is_broken = scene.structure.is_damaged((*scene.path, "agents"))
+    return is_broken and not isinstance((scene.written or {}).get("agents"), Mapping)
 
 
 def _is_damaged(scene: Scene, name: str, key: str) -> bool:

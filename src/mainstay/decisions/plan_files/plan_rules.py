@@ -96,9 +96,7 @@ def _check_work(scene: Scene, name: str, task: TaskSpec) -> None:
         _check_tool(scene, scene.task_path(name), task.tool, task.with_)
     elif task.plan is not None:
         _check_sub_plan(scene, name, task)
-    elif task.is_for_agent:
-        return
-    elif scene.structure.is_damaged(scene.task_path(name)):
+    elif task.is_for_agent or scene.structure.is_damaged(scene.task_path(name)):
         return
     elif task.approval is None:
         scene.findings.add(

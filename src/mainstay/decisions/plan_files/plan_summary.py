@@ -17,9 +17,7 @@ def summarize_plan(plan: PlanSpec) -> str:
         for level in levels({name: task.needs for name, task in plan.tasks.items()})
         for name in level
     ]
-    lines = [
-        f"{number}. {_tell(name, plan.tasks[name])}" for number, name in enumerate(order, 1)
-    ]
+    lines = [f"{number}. {_tell(name, plan.tasks[name])}" for number, name in enumerate(order, 1)]
     return "\n".join([title, *lines])
 
 
