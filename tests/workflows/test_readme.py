@@ -123,6 +123,25 @@ def test_its_table_names_every_command_and_no_other() -> None:
     assert shown == named
 
 
+def test_its_agent_answers_and_its_cost_is_shown(
+    folder: Path, background: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    [(_, agent)] = blocks_of(README, "markdown")
+    (folder / "helper.md").write_text(agent)
+    (folder / "talk.yaml").write_text(
+        "turns:\n- tools: [{fs.list: {path: docs}}]\n- say: 'I see ${{ last }}'\n"
+    )
+    up, spawn, ask, cost = [
+        command for command in commands() if "helper" in command or command == "mainstay up"
+    ]
+    background(f"{up} --no-ui")
+    spawn += " --model script:talk.yaml"
+    wait_for(lambda: mainstay(spawn).returncode == 0, "the server")
+    answered = mainstay(ask)
+    assert answered.stdout.strip() == 'I see ["one.md","two.md"]', answered.stderr
+    assert re.search(r"main/helper +script:\S+talk.yaml +2 ", mainstay(cost).stdout)
+
+
 def test_its_python_runs(folder: Path) -> None:
     [(_, code)] = blocks_of(README, "python")
     program = f"""
