@@ -7,7 +7,9 @@ and runs three activities: one to take the message, one to ask the model, one to
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from statistics import median, quantiles
 from time import perf_counter
 from typing import Any
@@ -29,8 +31,9 @@ GOAL_TURN_MS = 40
 GOAL_TAKEN_MS = 30
 
 WARM_UP = 5
-LOOK_SECONDS = 0.003
+LOOK_SECONDS = 0.001
 """How often it is looked how far a message has come: a person's client looks less often."""
+_SELECT_STATUS = "SELECT status FROM messages WHERE message_id = ?"
 TAKEN = MESSAGE_ENDS | {MessageStatus.DELIVERED}
 STEPS = 10
 """Tool calls in one turn, one after another."""
@@ -158,10 +161,17 @@ async def _until_idle(agent: AgentHandle) -> AgentInfo:
 
 
 async def _until(made: Rig, message_id: str, statuses: frozenset[MessageStatus]) -> float:
-    """Wait until a message has come so far; return when, by ``perf_counter``."""
-    while (await made.mainstay.store.get_message(message_id)).status not in statuses:
-        await asyncio.sleep(LOOK_SECONDS)
-    return perf_counter()
+    """Wait until a message has come so far; return when, by ``perf_counter``.
+
+    It looks into the database file itself, so that looking often takes no time from the worker.
+    """
+    place = made.settings.data_dir / "mainstay.db"
+    with closing(sqlite3.connect(f"file:{place}?mode=ro", uri=True)) as file:
+        while True:
+            [(status,)] = file.execute(_SELECT_STATUS, [message_id.replace("-", "")])
+            if status in statuses:
+                return perf_counter()
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def _p95(values: Sequence[float]) -> float:

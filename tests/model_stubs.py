@@ -48,6 +48,8 @@ class Cut:
 
     pieces: Sequence[str] = ("Once upon",)
     cleanly: bool = False
+    pause: float = 0.0
+    """Seconds from the last piece to the break."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             for event in events(Say(reply.pieces), is_whole=False):
                 self.send_event(event)
+        if isinstance(reply, Cut):
+            self.model_stub.is_closing.wait(reply.pause)
         if isinstance(reply, Stall):
             self.stay_silent()
         elif isinstance(reply, Garbage) or reply.cleanly:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from mainstay.cli.main import execute
 from mainstay.cli.plan_schema import plan_schema
@@ -128,6 +129,65 @@ def test_show_prints_levels_as_json(good, capsys):
 def test_show_refuses_a_broken_plan(bad, capsys):
     assert execute(["plan", "show", str(bad)]) == 3
     assert "there is no tool `fs.lst`" in capsys.readouterr().err
+
+
+AGENTS = """\
+name: team
+agents:
+  reader: {prompt: You read., capabilities: [reading], description: reads, tools: 'fs.read'}
+  critic: agents/critic.md
+tasks:
+  read: {agent: reader, prompt: Read it., verify: {agent: critic, criteria: [short]}}
+  any: {capability: reading, prompt: {what: data}}
+"""
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Path:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "critic.md").write_text("---\nname: critic\n---\nYou judge.\n")
+    file = tmp_path / "team.yaml"
+    file.write_text(AGENTS)
+    return file
+
+
+def test_show_names_the_agents_and_what_they_are_told(team, capsys):
+    assert execute(["plan", "show", str(team)]) == 0
+    out = capsys.readouterr().out
+    assert "agent reader" in out
+    assert "agent with reading" in out
+    assert 'told "Read it."; verified by critic, at most 3 rounds' in out
+    assert "default model  for reading  reads" in out
+    assert execute(["plan", "show", "--json", str(team)]) == 0
+    drawn = json.loads(capsys.readouterr().out)
+    assert drawn["tasks"]["read"]["agent"] == "reader"
+    assert set(drawn["agents"]) == {"reader", "critic"}
+
+
+def test_a_plan_whose_agents_have_no_model_is_refused_before_anything_starts(team, capsys):
+    assert execute(["run", str(team)]) == 3
+    said = capsys.readouterr().err
+    assert "names no model for the tasks 'read', 'any'" in said
+    assert "MAINSTAY_MODEL" in said
+
+
+def test_a_folder_of_agents_is_read_beside_the_plan(team, capsys):
+    text = AGENTS.replace("agents:\n", "agents: agents\n").split("  reader")[0]
+    team.write_text(text + "tasks: {a: {agent: critic, prompt: x}}\n")
+    assert execute(["plan", "validate", str(team)]) == 0
+    team.write_text(team.read_text().replace("agents: agents", "agents: none"))
+    assert execute(["plan", "validate", str(team)]) == 3
+    assert "there is no folder" in capsys.readouterr().out
+
+
+def test_schema_takes_agents_by_file_by_folder_and_written_out(team):
+    validator = Draft202012Validator(plan_schema(["fs.read"]))
+    for agents in ("agents/", {"a": "a.md"}, {"a": {"prompt": "x", "context": "full"}}):
+        plan = {"name": "p", "agents": agents, "tasks": {"t": {"agent": "a", "prompt": "x"}}}
+        assert list(validator.iter_errors(plan)) == []
+    for agents in (5, {"a": 5}, {"a": {"promt": "x"}}):
+        plan = {"name": "p", "agents": agents, "tasks": {"t": {"tool": "fs.read"}}}
+        assert list(validator.iter_errors(plan))
 
 
 def test_schema_is_one_document_and_its_use_is_a_hint(capsys):

@@ -378,6 +378,7 @@ BROKEN: list[tuple[str, str, int, int]] = [
     ),
     (plan("a: {tool: now}", "agents: {r: {prompt: y, tools: [nwo]}}"), "no tool `nwo`", 4, 33),
     (plan("a: {tool: now}", "budget: {usd: much}"), "`usd`", 4, 15),
+    (plan("a: {tool: now}", "budget: {dollars: 1}"), "`dollars` ? there are: tokens, usd", 4, 10),
     (plan("a: {tool: now, verify: {agent: nobody}}"), "no agent `nobody`", 3, 34),
     (
         plan("a: {tool: now, verify: {agent: reader, check: 'true'}}", AGENTS),

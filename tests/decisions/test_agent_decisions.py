@@ -40,6 +40,14 @@ def test_agent_gets_ready_and_looks_into_its_mailbox():
     assert agent.take == Take(1, 7, ())
 
 
+def test_agent_whose_run_was_lost_goes_on_counting_and_takes_again_what_that_one_had():
+    agent = Script().tell(Began())
+    agent.tell(WasOpened(Opened(policy=AgentPolicy(batch=7), batch=4)))
+    assert agent.take == Take(5, 7, (), reclaims=True)
+    agent.tell(WasTaken(Taken(batch=5))).tell(Rang())
+    assert agent.take == Take(6, 7, ())
+
+
 def test_agent_that_cannot_get_ready_is_an_error_and_begins_nothing():
     agent = Script().tell(Began()).tell(WasOpened(failure=WRONG))
     assert agent.life is LifeState.ERROR

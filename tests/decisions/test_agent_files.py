@@ -350,7 +350,7 @@ def test_a_catalogue_is_every_agent_file_of_a_folder_and_of_those_in_it(tmp_path
 def test_a_folder_of_too_many_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mainstay.agent_source.MAX_CATALOGUE_FILES", 2)
+    monkeypatch.setattr("mainstay.agent_folder.MAX_CATALOGUE_FILES", 2)
     for name in "abc":
         (tmp_path / f"{name}.md").touch()
     with pytest.raises(LimitReached, match="holds more than 2 agent files"):

@@ -19,8 +19,6 @@ TOLD = {"lead": [f"job-{n}" for n in range(6)], "solo": [f"chore-{n}" for n in r
 
 DELAY = "20ms"
 PRICES = {"input": 3, "output": 15}
-SUMMARY = {"when": {"instructions": "You summarise"}, "say": "in short", "usage": {"input": 50}}
-"""Played when an older part of the conversation is summarised."""
 
 
 def is_signed(job: str) -> bool:
@@ -46,7 +44,7 @@ def crew(folder: Path, ledger: Path, seconds: float) -> list[AgentSpec]:
             {"delay": DELAY, "usage": {"input": 100 + n, "output": 10 + n}, **turn}
             for n, turn in enumerate(turns)
         ]
-        plays = {"prices": PRICES, "loop": True, "turns": [SUMMARY, *timed]}
+        plays = {"prices": PRICES, "loop": True, "summary": "in short", "turns": timed}
         script.write_text(json.dumps(plays))
         context = ContextSpec(policy=ContextPolicy.SUMMARY, turns=3)
         return AgentSpec(name=name, model=f"script:{script}", context=context, **more)

@@ -25,6 +25,7 @@ END_SECONDS = 60.0
 """Longest a shift may take, kills and restarts included; an undisturbed one takes seconds."""
 
 ASK_SECONDS = 0.1
+NAME_LENGTH = 20
 SIGNATURE = "signed by a person"
 
 Left = dict[str, Any]
@@ -44,6 +45,8 @@ class Shift:
     @classmethod
     async def start(cls, rig: Rig, name: str, seconds: float = 0.04) -> Shift:
         """Spawn the crew as the team ``name`` and begin to talk to it."""
+        # The tokens of a summary are estimated from texts with the ledger's path in them.
+        name = name.ljust(NAME_LENGTH, "_")
         folder = rig.folder / name
         folder.mkdir()
         ledger = Ledger(folder / "ledger.db")

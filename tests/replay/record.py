@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from record_agents import AGENT_SCENARIOS, AgentStage
+from record_agents import AGENT_SCENARIOS, MODEL, AgentStage
 from temporalio.client import Client
 
 from mainstay.client import Mainstay
@@ -369,6 +369,39 @@ async def wrong_outputs(stage: Stage) -> None:
     await stage.play({"a": ECHO}, outputs={"x": "${{ needs.a.outputs.nothing.there }}"})
 
 
+@scenario
+async def agents_in_plans(stage: Stage) -> None:
+    worker = {"prompt": "You work.", "model": MODEL, "capabilities": ["work"]}
+    await stage.play(
+        {
+            "one": {"agent": "w", "prompt": "say one"},
+            "each": {"for_each": [1, 2], "capability": "work", "prompt": "say ${{ item }}"},
+            "judged": {
+                "needs": ["one", "each"],
+                "agent": "w",
+                "prompt": "say ${{ 'good' if feedback else 'bad' }}",
+                "verify": {"agent": "judge", "criteria": ["is good"]},
+            },
+            "refused": {"agent": "w", "prompt": "refuse", "continue_on_error": True},
+        },
+        agents={
+            "w": worker,
+            "judge": {"prompt": "You judge.", "model": "code:record_models:judge"},
+        },
+    )
+
+
+@scenario
+async def agents_in_plans_cancelled(stage: Stage) -> None:
+    run = await stage.start(
+        {"ask": {"agent": "w", "prompt": 'ask_human {"question": "may I?"}'}},
+        agents={"w": {"prompt": "You work.", "model": MODEL, "tools": ["ask_human"]}},
+    )
+    await until(run, "ask", TaskStatus.RUNNING)
+    await run.cancel("enough")
+    await run.result()
+
+
 async def record(names: list[str]) -> None:
     """Play scenarios, all of them when none is named, and write down their histories."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -396,7 +429,9 @@ async def play(mainstay: Mainstay, folder: Path, name: str) -> list[str]:
         return agents.ids
     stage = Stage(mainstay, folder, name)
     await SCENARIOS[name](stage)
-    return [stage.plan_id, *await mainstay.store.find_plans(f"{stage.plan_id}/")]
+    plans = [stage.plan_id, *await mainstay.store.find_plans(f"{stage.plan_id}/")]
+    rows = [row for plan in plans for row in await mainstay.agents(parent=plan)]
+    return [*plans, *sorted(row.agent_id for row in rows)]
 
 
 async def write_histories(client: Client, name: str, ids: list[str]) -> None:

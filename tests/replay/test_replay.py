@@ -47,6 +47,8 @@ FEATURES = {
     "priorities",
     "plan_timeout",
     "wrong_outputs",
+    "agents_in_plans",
+    "agents_in_plans_cancelled",
     "agent_turns",
     "agent_failures",
     "agent_questions",

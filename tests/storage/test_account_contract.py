@@ -66,6 +66,12 @@ async def test_limits_are_replaced_as_a_whole(store: Store) -> None:
         await store.set_limits("none", LIMITS)
 
 
+async def test_what_was_charged_under_a_key_is_found_again(store: Store) -> None:
+    await store.charge("c", [ACCOUNT, PLAN], ONE_CALL)
+    assert await store.charged("c") == ONE_CALL
+    assert await store.charged("never") == Usage()
+
+
 async def test_a_charge_opens_an_account_without_limits_until_it_is_given_some(
     store: Store,
 ) -> None:

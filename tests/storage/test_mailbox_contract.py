@@ -206,6 +206,18 @@ async def test_what_is_put_back_comes_again_in_its_place(mail: Store) -> None:
     assert await status_of(mail, first) is DELIVERED
 
 
+async def test_what_a_lost_run_had_taken_is_taken_again_once(mail: Store) -> None:
+    lost = await send(mail, "a", "b", "c")
+    await take(mail, 1, 1)
+    await take(mail, 2)
+    for _ in range(2):
+        again = await mail.settle_and_take(
+            ANNA, [settled(lost[0], PROCESSED)], [], 3, 9, NOON, reclaims=True
+        )
+        assert [header.id for header in again] == lost[1:]
+    assert await take(mail, 4) == []
+
+
 async def test_only_delivered_messages_of_the_same_agent_are_settled(mail: Store) -> None:
     (waiting,) = await send(mail, "waiting")
     (foreign,) = await send(mail, "foreign", receiver=BERT)

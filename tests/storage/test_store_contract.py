@@ -29,6 +29,13 @@ async def test_a_document_is_kept_and_never_changed(store: Store) -> None:
     assert await store.get_document("plans/1") == b"first \x00\xff"
 
 
+async def test_documents_are_found_by_how_their_keys_begin(store: Store) -> None:
+    for key in ("snapshot/b/2", "snapshot/B/1", "snapshot/b/1", "snapshot_b", "plans/1"):
+        await store.put_document(key, b"")
+    assert await store.find_documents("snapshot/b/") == ["snapshot/b/1", "snapshot/b/2"]
+    assert len(await store.find_documents("")) == 5
+
+
 async def test_a_missing_document_is_not_found_and_named(store: Store) -> None:
     with pytest.raises(NotFound, match="'plans/9'"):
         await store.get_document("plans/9")

@@ -225,6 +225,7 @@ async def test_the_summary_that_reaches_furthest_is_the_latest(chat: Store) -> N
             THREAD, Summary(upto=upto, text=text, tokens=2), key, [ACCOUNT], ONE_CALL
         )
     assert await chat.latest_summary(THREAD) == Summary(upto=8, text="long", tokens=2)
+    assert [summary.upto for summary in await chat.summaries_of(THREAD)] == [4, 8]
     assert len(await chat.charges_of(ACCOUNT)) == 3
 
 

@@ -150,7 +150,7 @@ async def test_an_answer_that_broke_off_is_asked_for_again_and_charged_once(
 
 async def test_what_a_broken_answer_said_is_superseded_visibly(stage: Stage, model_of: ModelOf):
     with model_stub(
-        Cut(["The answer is fifty"]), Say(["It is ", "forty", "-two"], pause=0.3)
+        Cut(["The answer is fifty"], pause=1), Say(["It is ", "forty", "-two"], pause=0.6)
     ) as stub:
         agent = await spawn(stage, model_of(stub))
         asked = asyncio.create_task(agent.ask("What is it?", timeout=PATIENCE))

@@ -5,11 +5,13 @@ from __future__ import annotations
 from textwrap import dedent
 
 import pytest
-from plan_stage import until
+from plan_stage import PLAN_TOOLS, until
 
+from mainstay.agent_waits import agent_waits
 from mainstay.schemas.errors import InvalidInput
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.run import FailureKind, PlanStatus, TaskStatus
+from mainstay.worker import running_worker
 
 ECHO = "loop: true\nturns: [{say: 'I was told: ${{ user }}', usage: {input: 10, output: 5}}]"
 
@@ -179,7 +181,8 @@ async def test_a_retried_task_has_a_new_agent_with_a_new_conversation(stage):
     tasks = {"a": {"agent": "w", "prompt": "Go.", "retry": {"attempts": 2, "initial": "1ms"}}}
     spec = agent(failing, limits={"model_attempts": 1})
     run, result = await stage.run(tasks, agents={"w": spec})
-    assert (result.failure.kind, result.failure.message) == (FailureKind.TRANSIENT, "away")
+    assert result.failure.kind is FailureKind.TRANSIENT
+    assert result.failure.message.endswith("away")
     rows = await agents_of(stage, run)
     assert len({row.thread for row in rows}) == 2
     assert rows[1].name == rows[0].name + "~2"
@@ -251,6 +254,9 @@ async def test_a_plan_whose_budget_is_used_up_waits_and_goes_on_when_it_is_given
 
     [row] = await until(paused)
     assert f"budget of '{run.id}' is used up" in row.detail
+    [wait] = await agent_waits(stage.mainstay.store, run.id)
+    assert (wait.agent, wait.step) == (row.name, f"`mainstay agent resume {row.name}`")
+    assert wait.reason.startswith("is PAUSED: budget of")
     [account] = await stage.mainstay.store.get_accounts([run.id])
     more = account.limits.model_copy(update={"tokens": 100})
     await stage.mainstay.store.set_limits(run.id, more)
@@ -281,6 +287,31 @@ async def test_a_question_of_an_agent_waits_for_a_person(stage):
         return [one for one in handles if (await one.info()).questions]
 
     [handle] = await until(asking)
+    [wait] = await until(lambda: agent_waits(stage.mainstay.store, run.id))
+    assert wait.reason == "asks: Which colour?"
     await handle.answer("blue")
     assert (await stage.result(run)).status is PlanStatus.SUCCEEDED
     assert await run.output_of("a") == "blue it is"
+
+
+async def test_a_worker_that_goes_away_in_the_middle_costs_nothing(lone_stage, temporal_client):
+    stage = lone_stage
+    model = script(stage, "twice", """\
+        turns:
+          - tools: [{test.note: {path: LOG, text: once}}]
+            usage: {input: 10, output: 0}
+          - say: done
+            delay: 2s
+            usage: {input: 5, output: 0}
+        """.replace("LOG", stage.file("log")))  # fmt: skip
+    run = await stage.start(
+        {"a": {"agent": "w", "prompt": "x"}}, agents={"w": agent(model, tools=["test.note"])}
+    )
+    async with running_worker(temporal_client, stage.settings, [PLAN_TOOLS]):
+        await stage.until_lines("log")
+    async with running_worker(temporal_client, stage.settings, [PLAN_TOOLS]):
+        assert (await stage.result(run)).status is PlanStatus.SUCCEEDED
+    assert await run.output_of("a") == "done"
+    assert len(stage.lines("log")) == 1
+    assert len(await agents_of(stage, run)) == 1
+    assert await spent(stage, run.id) == 15

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from goal_stage import GOOD, PLAN, POOR, WRONG, GoalStage
-from plan_stage import Stage
+from plan_stage import Stage, until
 
 from mainstay.handle import PlanHandle
+from mainstay.schemas.agent import BudgetSpec
+from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.run import PlanStatus, TaskStatus
 
 JUDGES = "Judge what came of this goal"
@@ -147,3 +149,60 @@ async def test_a_goal_that_is_never_reached_fails_with_the_last_reason(
     assert "in 2 rounds" in result.failure.message
     assert "Issue: too short" in result.failure.message
     assert len(stage.lines("kept.txt")) == 2
+
+
+async def test_a_plan_that_is_no_plan_fails_its_task_with_all_that_is_wrong(stage: Stage) -> None:
+    wrong = {"name": "made", "tasks": {"a": {"tool": "test.ekho"}, "b": {"needs": ["gone"]}}}
+    _, result = await stage.run(
+        {
+            "make": {"tool": "test.echo", "with": {"value": wrong}},
+            "go": {"needs": "make", "plan": "${{ needs.make.outputs }}"},
+        }
+    )
+    assert result.failure is not None
+    assert result.failure.type == "InvalidInput"
+    for told in ("'go'", "no tool `test.ekho`", "no task `gone`", "`b` does nothing"):
+        assert told in result.failure.message
+
+
+async def test_plans_that_were_just_made_are_run_for_each_item(stage: Stage) -> None:
+    echo = {"tool": "test.echo", "with": {"value": "$${{ inputs.value }}"}}
+    made = {
+        "name": "made",
+        "inputs": {"value": {"type": "integer"}},
+        "tasks": {"say": echo},
+        "outputs": {"said": "$${{ needs.say.outputs }}"},
+    }
+    run = await stage.succeed(
+        {
+            "make": {"tool": "test.echo", "with": {"value": made}},
+            "go": {
+                "needs": "make",
+                "for_each": [1, 2],
+                "plan": "${{ needs.make.outputs }}",
+                "with": {"value": "${{ item }}"},
+            },
+        }
+    )
+    assert await run.output_of("go") == [{"said": 1}, {"said": 2}]
+
+
+async def test_what_a_goal_may_spend_holds_for_every_agent_in_it(
+    stage: Stage, goals: GoalStage
+) -> None:
+    run = await goals.pursue(
+        {"say": goals.plan(PLAN), "usage": {"input": 90, "output": 20}},
+        asks=False,
+        budget=BudgetSpec(tokens=100),
+    )
+
+    async def is_paused() -> bool:
+        rows = await stage.mainstay.store.list_agents([LifeState.PAUSED], limit=100)
+        return any(row.name.startswith("goal/finder.") for row in rows)
+
+    await until(is_paused)
+    assert stage.lines("looked.txt") == []
+    [account] = await stage.mainstay.store.get_accounts([run.id])
+    assert account.spent.input_tokens == 90
+    await run.cancel("enough was seen")
+    assert (await stage.result(run)).status is PlanStatus.CANCELLED

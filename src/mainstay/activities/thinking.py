@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -71,16 +73,20 @@ class Thinking:
             async with pulse():
                 spec = await self._files.spec(call.spec_ref)
                 schema = await self._schema(spec, call)
-                kept = await self._storage.find_entry(call.thread, answer_key(call))
+                kept, inputs = await asyncio.gather(
+                    self._storage.find_entry(call.thread, answer_key(call)),
+                    input_entries(self._storage, call),
+                )
                 if kept is not None:
                     return await self._said_before(call, spec, schema, kept)
                 began = datetime.now(UTC)
                 step = Step.TURN if call.model_call == 1 else Step.MODEL_CALL
-                before = await self._spending.check(call.accounts, step)
-                await self._storage.append_entries(
-                    call.thread, await input_entries(self._storage, call)
+                before, summary = await asyncio.gather(
+                    self._spending.check(call.accounts, step),
+                    self._storage.latest_summary(call.thread),
                 )
-                context = await self._context(call, spec, schema)
+                entries = await self._transcripts.extend(call.thread, inputs)
+                context = _context(spec, schema, entries, summary)
                 answer = await self._ask(call, context)
                 entry = _answer_entry(call, answer)
                 usage = answer.usage + Usage(turns=int(call.model_call == 1))
@@ -93,6 +99,7 @@ class Thinking:
                     [_answered(call, answer)],
                     model=answer.model,
                 )
+                self._transcripts.note(call.thread, [kept])
                 thought = _thought(kept, usage, schema)
                 return thought.model_copy(
                     update={
@@ -150,7 +157,9 @@ class Thinking:
     ) -> Thought:
         """Return an answer that an earlier attempt kept, as it would have returned it."""
         usage = await self._storage.charged(f"{call.agent_id}/{kept.key}")
-        context = await self._context(call, spec, schema, stop=kept.position)
+        entries = await self._transcripts.entries(call.thread)
+        summary = await self._storage.latest_summary(call.thread)
+        context = _context(spec, schema, entries[: kept.position], summary)
         thought = _thought(kept, usage, schema)
         return thought.model_copy(update={"summarize": context.window.wants_summary})
 
@@ -161,19 +170,6 @@ class Thinking:
             await self._storage.get_document(call.output_schema_ref)
         )
         return schema
-
-    async def _context(
-        self,
-        call: ThinkCall,
-        spec: AgentSpec,
-        schema: dict[str, object] | None,
-        stop: int | None = None,
-    ) -> Context:
-        entries = (await self._transcripts.entries(call.thread))[:stop]
-        summary = await self._storage.latest_summary(call.thread)
-        window = choose(entries, summary, spec.context)
-        answers = sum(entry.kind is EntryKind.ASSISTANT for entry in entries)
-        return Context(spec, window, answers, schema)
 
     async def _ask(self, call: ThinkCall, context: Context) -> ModelAnswer:
         spec = context.spec
@@ -195,6 +191,17 @@ class Thinking:
                     answer_bytes=spec.limits.answer_bytes,
                 )
             )
+
+
+def _context(
+    spec: AgentSpec,
+    schema: dict[str, object] | None,
+    entries: Sequence[Entry],
+    summary: Summary | None,
+) -> Context:
+    window = choose(entries, summary, spec.context)
+    answers = sum(entry.kind is EntryKind.ASSISTANT for entry in entries)
+    return Context(spec, window, answers, schema)
 
 
 def answer_key(call: ThinkCall) -> str:

@@ -25,7 +25,26 @@ class Transcripts:
     async def entries(self, thread: str) -> Sequence[Entry]:
         """Return all entries of a thread, oldest first."""
         known = self._kept.pop(thread, [])
-        entries = [*known, *await self._storage.load_entries(thread, len(known))]
+        return self._remember(
+            thread, [*known, *await self._storage.load_entries(thread, len(known))]
+        )
+
+    async def extend(self, thread: str, new: Sequence[Entry]) -> Sequence[Entry]:
+        """Append entries, and return all of the thread up to them, oldest first."""
+        added = await self._storage.append_entries(thread, new)
+        return await self.entries(thread) if not self.note(thread, added) else self._kept[thread]
+
+    def note(self, thread: str, added: Sequence[Entry]) -> bool:
+        """Remember entries that are stored; False when they do not follow those remembered."""
+        known = self._kept.get(thread, [])
+        places = range(len(known), len(known) + len(added))
+        if not added or [entry.position for entry in added] != [*places]:
+            return False
+        self._kept.pop(thread, None)
+        self._remember(thread, [*known, *added])
+        return thread in self._kept
+
+    def _remember(self, thread: str, entries: list[Entry]) -> list[Entry]:
         self._kept[thread] = entries
         self._forget()
         return entries

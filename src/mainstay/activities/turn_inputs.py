@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 from pydantic_core import from_json
@@ -15,7 +16,7 @@ from mainstay.schemas.conversation import Entry, EntryKind
 
 async def input_entries(storage: AgentStorage, call: ThinkCall) -> list[Entry]:
     """Return the entries that a call adds to its thread, in order, with their whole texts."""
-    return [await _entry(storage, call, told) for told in call.inputs]
+    return await asyncio.gather(*(_entry(storage, call, told) for told in call.inputs))
 
 
 async def _entry(storage: AgentStorage, call: ThinkCall, told: TurnInput) -> Entry:

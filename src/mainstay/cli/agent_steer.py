@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from mainstay.agent_handle import AgentHandle
+    from mainstay.client import Mainstay
     from mainstay.schemas.agent import BudgetSpec
     from mainstay.schemas.agent_calls import AgentRow
+    from mainstay.schemas.budgets import Account
 
 GraceOption = Annotated[
     str | None,
@@ -80,7 +82,7 @@ def budget(
     time: TimeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what an agent may spend, or change the limits that are named."""
+    """Show what an agent, or a plan by its id, may spend, or change the limits that are named."""
     changes = {
         "tokens": tokens,
         "usd": usd,
@@ -161,20 +163,34 @@ async def _answer(text: str, words: str, question: str) -> None:
 
 
 async def _budget(text: str, changes: Mapping[str, object], as_json: bool) -> None:
+    from mainstay.agent_start import account_of
     from mainstay.cli.agent_look import spending
     from mainstay.cli.reading import reading
 
     async with reading() as mainstay:
-        agent = await mainstay.agent(text)
+        name = text if text.startswith("plan/") else account_of((await mainstay.agent(text)).id)
+        account = await _see_account(mainstay, name)
         if changes:
-            await agent.raise_budget(_changed((await agent.account()).limits, changes))
-        account = await agent.account()
+            await mainstay.store.set_limits(name, _changed(account.limits, changes))
+            account = await _see_account(mainstay, name)
     if as_json:
         print_json(account)
         return
     print(spending(account))
-    if changes:
+    if changes and text.startswith("plan/"):
+        hint("`mainstay status` names the agents that paused for want of budget")
+    elif changes:
         hint(f"`mainstay agent resume {text}` lets it go on, if it paused for want of budget")
+
+
+async def _see_account(mainstay: Mainstay, name: str) -> Account:
+    """Return an account: an agent's, a plan's, or that of a task of a plan."""
+    from mainstay.schemas.errors import NotFound
+
+    accounts = await mainstay.store.get_accounts([name])
+    if not accounts:
+        raise NotFound(f"{name!r} has no account", hint="agents, and plans with agents, have one")
+    return accounts[0]
 
 
 def _changed(limits: BudgetSpec, changes: Mapping[str, object]) -> BudgetSpec:

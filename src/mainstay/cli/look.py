@@ -20,7 +20,7 @@ from mainstay.cli.printing import (
     print_state,
     print_table,
 )
-from mainstay.cli.waiting import next_steps, waits
+from mainstay.cli.waiting import MAX_NAMED, next_steps, waits
 
 if TYPE_CHECKING:
     from mainstay.client import Mainstay
@@ -72,30 +72,34 @@ def register(root: typer.Typer) -> None:
 
 
 async def _status(text: str, show_all: bool, as_json: bool) -> None:
+    from mainstay.agent_waits import agent_waits
     from mainstay.cli.reading import ask_plan, reading
+    from mainstay.schemas.run import PLAN_ENDS
 
     async with reading() as mainstay:
         plan = mainstay.plan(await mainstay.find(text))
         row, tasks = await plan.row(), await plan.tasks()
         progress, why = await ask_plan(mainstay, plan, row)
+        agents = [] if row.status in PLAN_ENDS else await agent_waits(mainstay.store, plan.id)
+    waiting = [*waits(row, tasks), *(f"agent {one.agent}, which {one.reason}" for one in agents)]
     if as_json:
         print_json(
             {
                 "plan": row,
                 "tasks": tasks,
                 "progress": progress,
-                "waiting_for": waits(row, tasks),
+                "waiting_for": waiting,
                 "source": "plan" if progress else "records",
             }
         )
         return
     _print_plan(row, progress)
     _print_tasks(tasks, show_all)
-    for line in waits(row, tasks):
+    for line in waiting:
         print(f"waits for {one_line(line)}")
     if why:
         say(f"from the records: {why}")
-    for step in next_steps(row, tasks):
+    for step in (*next_steps(row, tasks), *(one.step for one in agents[:MAX_NAMED])):
         hint(step)
 
 

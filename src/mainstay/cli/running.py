@@ -9,6 +9,7 @@ from typing import Any
 
 from mainstay.decisions.plan_files.plan_file import read_plan
 from mainstay.decisions.plan_files.plan_inputs import check_inputs, coerce_text
+from mainstay.decisions.plan_files.plan_models import with_default_model
 from mainstay.decisions.suggestions import did_you_mean
 from mainstay.plan_source import require_plan
 from mainstay.schemas.agent import BudgetSpec
@@ -77,10 +78,12 @@ def prepare_run(
 
     Raises:
         NotFound: a file or a module does not exist.
-        InvalidInput: something is wrong with the plan, an input or an option.
+        InvalidInput: something is wrong with the plan, an input or an option; or tasks need a
+            model, and none is configured.
     """
     catalogue = load_catalogue([*settings.tools, *tools])
     plan = (limits or Limits()).apply(require_plan(path, catalogue.specs()))
+    plan = with_default_model(plan, settings.model)
     if priority:
         plan = plan.model_copy(update={"priority": read_priority(priority)})
     given = read_inputs_file(inputs_file) if inputs_file else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from mainstay.decisions.expressions import inspect_condition
+from mainstay.decisions.expressions import START, inspect_condition
 from mainstay.schemas.outline import (
     PAGE_NEEDS,
     PAGE_TASKS,
@@ -23,6 +23,8 @@ DEFAULT_TIMEOUT = timedelta(minutes=1)
 
 _CHILDREN = (TaskKind.PLAN, TaskKind.AGENT)
 """Kinds of tasks whose work is a workflow of its own."""
+
+AT_RUN_TIME = "(known when it runs)"
 
 JUDGING_FUNCTIONS = frozenset({"success", "failure", "always"})
 """Functions with which an ``if`` judges the needed tasks itself."""
@@ -85,7 +87,7 @@ def _task(
     return TaskOutline(
         name=name,
         kind=kind,
-        tool=task.tool or task.plan or task.agent or task.capability or "",
+        tool=_work(task),
         needs=tuple(positions[need] for need in task.needs),
         judges_needs=_judges_needs(task),
         prepares=for_each or looks_first,
@@ -114,6 +116,12 @@ def _kind(task: TaskSpec) -> TaskKind:
     if task.plan:
         return TaskKind.PLAN
     return TaskKind.AGENT if task.is_for_agent else TaskKind.APPROVAL
+
+
+def _work(task: TaskSpec) -> str:
+    """Name what does the work, for people; what an expression gives has no name yet."""
+    named = task.tool or task.plan or task.agent or task.capability or ""
+    return AT_RUN_TIME if START in named else named
 
 
 def _is_repeatable(task: TaskSpec, tool: ToolSpec | None) -> bool:

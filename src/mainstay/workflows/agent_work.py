@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ActivityError, FailureError
 
 from mainstay.schemas import names
 from mainstay.schemas.agent_calls import (
@@ -46,8 +47,10 @@ from mainstay.schemas.run import Failure
 from mainstay.workflows.options import (
     AGENT_MARGIN,
     MACHINE_RETRY,
+    ONCE,
     PREPARE_TIMEOUT,
     RECORD_TIMEOUT,
+    STEP_TIMEOUT,
     TOOL_CALL_TIMEOUT,
 )
 from mainstay.workflows.work import failure_of
@@ -100,7 +103,7 @@ class AgentWork:
             only=self._request.first_message,
             reclaims=directive.reclaims,
         )
-        running = self._activity(names.AGENT_TAKE, call, Taken, RECORD_TIMEOUT, "mailbox")
+        running = self._take(call)
         nothing = Taken(batch=directive.batch)
         self._start(
             running,
@@ -205,6 +208,25 @@ class AgentWork:
             self._note(ended(None, failure_of(error)))
         else:
             self._bug(error)
+
+    async def _take(self, call: TakeCall) -> Taken:
+        """Take within this step of the workflow, or else, if that takes long, as any activity.
+
+        Both may happen: taking the same batch again returns the same messages.
+        """
+        # What is wrong beside the time shows again below, where it is retried and reported.
+        with suppress(ActivityError):
+            near: Taken = await workflow.execute_local_activity(
+                names.AGENT_TAKE,
+                call,
+                result_type=Taken,
+                schedule_to_close_timeout=STEP_TIMEOUT,
+                retry_policy=ONCE,
+                summary="mailbox",
+            )
+            return near
+        far: Taken = await self._activity(names.AGENT_TAKE, call, Taken, RECORD_TIMEOUT, "mailbox")
+        return far
 
     async def _activity(
         self,

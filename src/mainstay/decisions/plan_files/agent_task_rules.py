@@ -69,8 +69,8 @@ def check_agent_task(scene: Scene, name: str, task: TaskSpec) -> None:
         _add(scene, name, "with", "an agent takes no arguments", "say it in the `prompt`")
     if task.agent is not None:
         _check_agent(scene, scene.task_path(name, "agent"), task.agent)
-    elif task.capability is not None:
-        _check_capability(scene, name, task.capability)
+    else:
+        _check_capability(scene, name, task.capability or "")
     check_model(scene.findings, scene.task_path(name, "model"), task.model)
     if task.output is not None:
         check_output(scene.findings, scene.task_path(name, "output"), task.output)
