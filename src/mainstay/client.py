@@ -177,8 +177,18 @@ class Mainstay(AgentSnapshots):
             parent_id=row.parent_id,
             options=PlanOptions(heartbeat_timeout=self.settings.heartbeat_timeout),
             resumed=await times_ended(self.store, plan_id),
+            accounts=await self._plans_above(row),
         )
         return await self._start(request, plan)
+
+    async def _plans_above(self, row: PlanRow) -> tuple[str, ...]:
+        """Return the plans that a plan is a part of, the nearest first: they pay for its agents."""
+        found: list[str] = []
+        above: PlanRow | None = row
+        while above is not None and above.parent_id:
+            found.append(above.parent_id)
+            above = await self.store.get_plan(above.parent_id)
+        return tuple(found)
 
     async def _start(self, request: PlanRequest, plan: PlanSpec) -> PlanHandle:
         state = SearchAttributePair(SearchAttributeKey.for_keyword(STATE), "RUNNING")

@@ -186,6 +186,15 @@ def test_answer_of_another_agent_is_fetched_when_it_says_so():
     assert agent.collected("x", "r/x").think.inputs[0].ref == "r/x"
 
 
+def test_answer_that_was_told_of_before_the_question_had_come_back_is_fetched_at_once():
+    agent = busy().calls("x").tell(Replied("c"))
+    assert agent.of(Collect) == []
+    assert agent.acted("x", ref="", correlation="c").of(Collect) == [Collect("x", "c", "m/1/x")]
+    assert (
+        agent.collected("x", "r/x").calls("y").acted("y", ref="", correlation="c").of(Collect) == []
+    )
+
+
 def test_answer_of_another_agent_is_looked_for_now_and_then():
     agent = busy().calls("x").acted("x", ref="", correlation="c")
     assert agent.alarm == timedelta(seconds=30)

@@ -115,6 +115,8 @@ class TurnState(Model):
     deadline: datetime
     is_flying: bool = False
     """An activity asks the model, or makes a summary, just now."""
+    replies: tuple[str, ...] = ()
+    """Messages whose answers were told of before the call that asks had come back."""
     verdict: Failure | None = None
     """It has failed, and ends as soon as nothing of it is in flight."""
     waits_for: str = ""

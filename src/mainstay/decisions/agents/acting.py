@@ -49,6 +49,7 @@ def begin_uses(draft: AgentDraft, uses: Sequence[UseHeader]) -> None:
         step=TurnStep.ACTING,
         uses=tuple(UseState(id=use.id, name=use.name) for use in uses),
         tool_calls=turn.tool_calls + len(uses),
+        replies=(),
     )
 
 
@@ -110,9 +111,13 @@ def answered(draft: AgentDraft, event: QuestionAnswered) -> None:
 
 def replied(draft: AgentDraft, event: Replied) -> None:
     """Have the answer of another agent fetched that says it has one."""
-    for use in draft.state.turn.uses if draft.state.turn else ():
+    uses = draft.state.turn.uses if draft.state.turn else ()
+    for use in uses:
         if use.correlation == event.correlation and use.status is UseStatus.DELEGATED:
             draft.change_use(use.id, collect_at=draft.now)
+    if any(use.status in (UseStatus.WAITING, UseStatus.RUNNING) for use in uses):
+        # The worker may have died between sending the question and saying so.
+        draft.change_turn(replies=(*draft.turn.replies, event.correlation))
 
 
 def collected(draft: AgentDraft, event: WasCollected) -> None:
@@ -156,11 +161,12 @@ def _take_result(draft: AgentDraft, use: UseState, made: Acted) -> None:
             is_unknown=made.is_unknown,
         )
     elif made.correlation:
+        is_told = made.correlation in draft.turn.replies
         draft.change_use(
             use.id,
             status=UseStatus.DELEGATED,
             correlation=made.correlation,
-            collect_at=draft.now + COLLECT_INTERVAL,
+            collect_at=draft.now + (timedelta(0) if is_told else COLLECT_INTERVAL),
         )
     else:
         draft.change_use(use.id, status=UseStatus.DONE, ref=made.ref, is_error=made.is_error)
