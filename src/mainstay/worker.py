@@ -44,6 +44,10 @@ HEARTBEAT_INTERVAL = timedelta(seconds=1)
 MAX_ACTIVITIES = 100
 """Pieces of work that a worker does at once."""
 
+MAX_CACHED_RUNS = 3_000
+"""Runs that a worker keeps in memory, at about 110 KB for an idle agent; others are brought back
+from their history when something happens to them."""
+
 PASSED_THROUGH = ("mainstay", "jinja2", "markupsafe", "pydantic_settings", "yaml")
 """Modules that the sandbox does not load again for each run: six to nine times faster. What it
 would catch in ours, a lint rule bans."""
@@ -106,6 +110,7 @@ def build_worker(
         max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
         default_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
         graceful_shutdown_timeout=grace,
+        max_cached_workflows=MAX_CACHED_RUNS,
         sticky_queue_schedule_to_start_timeout=silence,
     )
 

@@ -11,7 +11,7 @@ from mainstay.decisions.control import check_request
 from mainstay.schemas.directives import CancelAsked, Paused, Resumed, StopWork
 from mainstay.schemas.errors import NotFound, Refused
 from mainstay.schemas.plan import ApprovalDefault
-from mainstay.schemas.run import FailureKind, PlanStatus, SkipCause
+from mainstay.schemas.run import FailureKind, PlanStatus, SkipCause, TaskStatus
 
 B_NEEDS_A = {"b": ["a"]}
 
@@ -226,6 +226,19 @@ def test_retry_of_what_runs_or_has_succeeded_changes_nothing():
     plan = Script(task("a"), task("b")).start().done("b")
     assert plan.retry("a").last == []
     assert plan.retry("b").last == []
+
+
+def test_retry_that_finds_a_need_unmet_lets_those_that_wait_go_on():
+    plan = Script(
+        task("a", continue_on_error=True),
+        task("b"),
+        task("c", judges_needs=True),
+        needs={"b": ["a"], "c": ["b"]},
+    ).start()
+    plan.fail("a", REFUSED).fail("b", UNKNOWN)
+    plan.retry("a").not_met("a").retry("b")
+    assert plan["b"].status is TaskStatus.SKIPPED
+    assert plan["c"].status is TaskStatus.RUNNING
 
 
 def test_plan_still_fails_for_the_other_task_when_one_is_retried():

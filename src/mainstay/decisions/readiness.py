@@ -46,14 +46,20 @@ def end(
     close(draft, position, status, failure, skipped_by)
     if not on_record:
         draft.tell(position, message)
+    for dependent in draft.shape.dependents[position]:
+        release(draft, dependent)
+
+
+def release(draft: Draft, position: int) -> None:
+    """Look at a task that may be waiting for its needs, and at those that its skipping concerns."""
     worklist = [position]
     while worklist:
-        for dependent in draft.shape.dependents[worklist.pop()]:
-            if release(draft, dependent):
-                worklist.append(dependent)
+        looked_at = worklist.pop()
+        if _release_one(draft, looked_at):
+            worklist.extend(draft.shape.dependents[looked_at])
 
 
-def release(draft: Draft, position: int) -> bool:
+def _release_one(draft: Draft, position: int) -> bool:
     """Look at a task that may be waiting for its needs.
 
     It waits on, or waits for a place from now on, or is skipped. ``watch`` remembers how many of
@@ -85,11 +91,7 @@ def release(draft: Draft, position: int) -> bool:
 def release_all(draft: Draft) -> None:
     """Look at every task; called when a plan begins, or is taken up again."""
     for position in range(len(draft.tasks)):
-        worklist = [position]
-        while worklist:
-            looked_at = worklist.pop()
-            if release(draft, looked_at):
-                worklist.extend(draft.shape.dependents[looked_at])
+        release(draft, position)
 
 
 def close(
