@@ -102,6 +102,14 @@ def test_an_ended_task_is_not_moved_by_an_event_of_an_earlier_time(end: TaskStat
     assert ended.ended_at == at(5)
 
 
+@pytest.mark.parametrize("start", [TaskStatus.PREPARING, TaskStatus.RUNNING])
+def test_work_that_succeeded_is_begun_again_only_by_who_makes_it_pending(start: TaskStatus) -> None:
+    done = after(event(start, 1), event(TaskStatus.SUCCEEDED, 2, message="60 items"))
+    assert apply(done, event(start, 3)) == done
+    again = apply(apply(done, event(TaskStatus.PENDING, 3)), event(start, 4))
+    assert (again.status, again.ended_at) == (start, None)
+
+
 def test_a_late_event_still_counts() -> None:
     task = after(event(TaskStatus.SUCCEEDED, 5), event(None, 4, count=3, total=3))
     assert (task.status, task.items_done, task.items_total) == (TaskStatus.SUCCEEDED, 3, 3)
@@ -213,9 +221,9 @@ def test_an_ended_row_never_goes_back_in_time(
     moves: list[tuple[TaskStatus, int]], late: int
 ) -> None:
     task = after(*(event(status, seconds) for status, seconds in moves))
-    moved = apply(task, event(TaskStatus.RUNNING, late))
+    moved = apply(task, event(TaskStatus.PENDING, late))
     is_late = task.ended_at is not None and at(late) < task.ended_at
-    assert (moved == task) if is_late else (moved.status is TaskStatus.RUNNING)
+    assert (moved == task) if is_late else (moved.status is TaskStatus.PENDING)
 
 
 def test_done_changes_when_an_end_is_reached_or_left() -> None:

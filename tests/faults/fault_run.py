@@ -105,7 +105,7 @@ class Run:
     async def _judge_records(self, handle: PlanHandle) -> None:
         row, tasks = await handle.row(), await handle.tasks()
         assert row.status is PlanStatus.SUCCEEDED
-        assert row.tasks_done == row.tasks_total == len(tasks)
+        assert row.tasks_done == row.tasks_total == len(tasks), (row, tasks)
         for task in tasks:
             assert task.status is TaskStatus.SUCCEEDED, task
             assert task.attempt == 1, task  # a killed worker costs the plan no attempt

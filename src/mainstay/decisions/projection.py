@@ -8,7 +8,10 @@ Rules:
 3. While a row has not ended, the order of arrival counts and not the times, because the clocks
    of workers differ and an end must never be lost.
 4. ``started_at`` is the first time that work began, and survives another attempt.
-5. Counts add up whatever the status is, and whenever they arrive.
+5. Work that succeeded is not begun again: an activity whose answer was lost is asked again after
+   its end is on record, and then tells of a beginning. Whoever wants the task done again first
+   makes it pending, or undoes it.
+6. Counts add up whatever the status is, and whenever they arrive.
 """
 
 from __future__ import annotations
@@ -93,9 +96,15 @@ def apply(task: TaskRow, event: PlanEvent) -> TaskRow:
         changes["items_done"] = task.items_done + event.count
     if event.total is not None:
         changes["items_total"] = event.total
-    if not (task.ended_at is not None and event.at < task.ended_at):
+    if not _is_late(task, event):
         changes |= _task_moves(task, event)
     return task.model_copy(update=changes) if changes else task
+
+
+def _is_late(task: TaskRow, event: PlanEvent) -> bool:
+    if task.ended_at is not None and event.at < task.ended_at:
+        return True
+    return task.status is TaskStatus.SUCCEEDED and _task_status(event) in STARTS
 
 
 def _task_moves(task: TaskRow, event: PlanEvent) -> dict[str, Any]:  # Any: as above
