@@ -31,12 +31,12 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP) ## Run the repository audit on this repository
 	$(BIN)/mainstay run examples/repository-audit.yaml -i path=. --tools examples/audit_tools.py --approve
 
-check: $(STAMP) ## Format, lint, types, imports, and the tests that need no server
+check: $(STAMP) ## Format, lint, types, imports, and the quick tests, which need no server
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -n $(JOBS) -m 'not deep and not postgres' $(NO_SERVER)
+	$(PYTEST) -n $(JOBS) -m 'not deep and not postgres and not slow' $(NO_SERVER)
 
 # Every branch of the decisions must be covered; tracing takes too long for `make check`.
 test: $(STAMP) ## Every test but the long campaigns

@@ -62,6 +62,7 @@ def asked(model: str, **changes: Any) -> ModelCall:
     return ModelCall(**(given | changes))
 
 
+@pytest.mark.slow
 async def test_an_answer_is_streamed_to_whoever_watches(
     models: LanguageModels, model_of: ModelOf
 ) -> None:
@@ -197,6 +198,7 @@ async def test_tokens_that_nobody_counted_are_estimated(models: LanguageModels) 
     assert (usage.input_tokens, usage.output_tokens) == (2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -350,6 +352,7 @@ async def test_a_model_that_refuses_says_so(models: LanguageModels) -> None:
         assert (await models.ask(asked(stub.openai))).finish is Finish.REFUSED
 
 
+@pytest.mark.slow
 async def test_an_empty_answer_is_an_answer(models: LanguageModels, model_of: ModelOf) -> None:
     with model_stub(Say()) as stub:
         answer = await models.ask(asked(model_of(stub)))

@@ -330,6 +330,7 @@ def matching_threads() -> list[threading.Thread]:
     ]
 
 
+@pytest.mark.slow
 async def test_cancel_of_a_search_takes_no_time(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a" * 60 + "b\n")
     arguments = {"path": str(tmp_path), "pattern": "^(a|aa)+$", "time_limit": 1}

@@ -195,6 +195,7 @@ async def test_memory_limit_holds_for_the_program() -> None:
         await call(command=script(body), memory_bytes=200_000_000)
 
 
+@pytest.mark.slow
 async def test_cancel_ends_a_program_that_ignores_sigterm_within_2_seconds(
     tmp_path: Path,
 ) -> None:
@@ -247,6 +248,7 @@ async def test_pipe_held_outside_of_the_group_is_not_waited_for(tmp_path: Path) 
     os.kill(int(mark.read_text()), signal.SIGKILL)
 
 
+@pytest.mark.slow
 async def test_program_that_closes_its_outputs_is_waited_for() -> None:
     body = "import os, time; os.close(1); os.close(2); time.sleep(0.6); os._exit(7)"
     assert (await call(command=script(body), check=False))["exit_code"] == 7

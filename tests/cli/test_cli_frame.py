@@ -221,6 +221,7 @@ def test_wrong_input_is_told_before_anything_starts(plan_file, home, capsys, wor
     assert not (home / "temporal.db").exists()
 
 
+@pytest.mark.slow
 def test_detach_is_refused_when_the_server_would_end_with_the_command(plan_file, home):
     done = run_program("run", str(plan_file), "-i", "who=x", "--detach")
     assert done.returncode == 6

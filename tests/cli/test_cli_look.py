@@ -157,6 +157,7 @@ def test_result_prints_a_text_as_it_is_when_asked(records, capsys):
     assert capsys.readouterr().out == "text\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -195,6 +196,7 @@ def test_what_needs_a_server_says_that_none_answers(records, capsys, command):
     assert "127.0.0.1:1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_tools_lists_them_and_shows_one_with_an_example(capsys):
     assert execute(["tools"]) == 0
     assert "fs.list" in capsys.readouterr().out

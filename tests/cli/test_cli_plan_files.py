@@ -151,6 +151,7 @@ def team(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_show_names_the_agents_and_what_they_are_told(team, capsys):
     assert execute(["plan", "show", str(team)]) == 0
     out = capsys.readouterr().out
@@ -171,6 +172,7 @@ def test_a_plan_whose_agents_have_no_model_is_refused_before_anything_starts(tea
     assert "MAINSTAY_MODEL" in said
 
 
+@pytest.mark.slow
 def test_a_folder_of_agents_is_read_beside_the_plan(team, capsys):
     text = AGENTS.replace("agents:\n", "agents: agents\n").split("  reader")[0]
     team.write_text(text + "tasks: {a: {agent: critic, prompt: x}}\n")
@@ -221,6 +223,7 @@ def test_a_plan_may_name_its_schema_only_in_a_comment():
     assert read_plan(text, "x").data == yaml.safe_load(GOOD)
 
 
+@pytest.mark.slow
 def test_init_writes_a_plan_that_is_valid_and_a_tool_that_loads(tmp_path, capsys):
     folder = tmp_path / "new"
     assert execute(["init", str(folder)]) == 0
@@ -231,6 +234,7 @@ def test_init_writes_a_plan_that_is_valid_and_a_tool_that_loads(tmp_path, capsys
     assert "my_tools.count_words" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_init_never_overwrites(tmp_path, capsys):
     plan = tmp_path / "plan.yaml"
     plan.write_text("mine")

@@ -95,6 +95,7 @@ async def test_log_that_cannot_be_written_is_named_and_gives_the_lock_back(tmp_p
     take_lock(database).release()
 
 
+@pytest.mark.slow
 async def test_database_of_a_live_server_names_its_address_and_process(tmp_path):
     database = tmp_path / "t.db"
     lock = take_lock(database)

@@ -440,6 +440,7 @@ def check_round_trip(spec: AgentSpec) -> None:
     assert found.spec == spec, list(map(str, found.errors))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(_specs)
 def test_an_agent_that_is_written_reads_as_the_same_agent(spec: AgentSpec) -> None:

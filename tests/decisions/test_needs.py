@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from plan_script import Script, each, question, task
 
 from mainstay.decisions.needs import MAX_TEXT_BYTES, expand, need_states
@@ -53,6 +54,7 @@ def test_need_that_is_tried_again_has_no_result():
     assert expand(told(plan.retry("a"), "b"), ["a"])["a"].status is TaskStatus.PENDING
 
 
+@pytest.mark.slow
 def test_thousands_of_failed_needs_are_told_inline():
     names = [f"t{n}" for n in range(5000)]
     last = task("last", judges_needs=True)

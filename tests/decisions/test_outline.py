@@ -168,6 +168,7 @@ def test_pages_hold_every_task_once_in_order_and_cross_inline():
     assert (last.pages, last.timeout, last.max_parallel) == (3, timedelta(seconds=9), 3)
 
 
+@pytest.mark.slow
 def test_task_that_needs_twenty_thousand_others_crosses():
     tasks = [TaskOutline(name=f"t{n}") for n in range(MAX_TASKS - 1)]
     every = TaskOutline(name="last", needs=tuple(range(MAX_TASKS - 1)))

@@ -122,6 +122,7 @@ def test_work_of_deciding_grows_in_proportion_to_the_plan(shape):
     assert large < 12 * small
 
 
+@pytest.mark.slow
 def test_work_of_deciding_grows_in_proportion_to_the_needs():
     def layers(width: int) -> PlanOutline:
         count = width * width

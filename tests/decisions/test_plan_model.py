@@ -112,6 +112,7 @@ def is_out_of_time(world: World) -> bool:
     return failure is not None and "longer than its timeout" in failure.message
 
 
+@pytest.mark.slow
 @quick
 @given(outlines(), seeds)
 def test_every_rule_holds_for_random_plans_in_a_random_world(outline, seed):
@@ -125,6 +126,7 @@ def test_every_rule_holds_for_many_random_plans_in_a_random_world(outline, seed)
     run_and_take_up(outline, seed)
 
 
+@pytest.mark.slow
 @quick
 @given(outlines(), seeds)
 def test_a_plan_succeeds_when_the_world_behaves(outline, seed):

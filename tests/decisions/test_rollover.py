@@ -75,6 +75,7 @@ FAILED = TaskState(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "state",
     [
@@ -101,6 +102,7 @@ def test_state_of_ten_thousand_tasks_fits_a_payload(state):
     )
 
 
+@pytest.mark.slow
 def test_state_of_ten_thousand_tasks_that_back_off_fits_a_payload():
     dice = random.Random(7)
     tasks = [

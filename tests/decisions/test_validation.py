@@ -503,12 +503,14 @@ def judge_any(document: Any) -> None:
         assert problem.column >= 1
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100, suppress_health_check=QUIET)
 @given(valid_plans())
 def test_a_made_plan_is_valid(document: dict[str, Any]) -> None:
     judge_valid(document)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200, suppress_health_check=QUIET)
 @given(broken_plans())
 def test_no_made_plan_breaks_validation(document: Any) -> None:

@@ -153,6 +153,7 @@ def random_usage(dice: random.Random) -> Usage:
     return Usage(**{name: dice.randrange(10**6) for name in Usage.model_fields})
 
 
+@pytest.mark.slow
 async def test_totals_are_exact_for_every_ancestor_over_a_thousand_charges(
     store: Store, other: Store
 ) -> None:

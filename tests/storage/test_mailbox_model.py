@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from agent_examples import ANNA, PROCESSED, agent_row, message, settled
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -167,4 +168,4 @@ class MailboxMachine(RuleBasedStateMachine):
 
 
 MailboxMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
-TestMailbox = MailboxMachine.TestCase
+TestMailbox = pytest.mark.slow(MailboxMachine.TestCase)

@@ -50,6 +50,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_two_processes_write_everything_once_and_a_watcher_misses_nothing(
     store: Store, url: str
 ) -> None:

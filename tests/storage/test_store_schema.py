@@ -103,6 +103,7 @@ def test_migrations_can_be_taken_back(engine: Engine) -> None:
     assert set(metadata.tables) <= set(inspect(engine).get_table_names())
 
 
+@pytest.mark.slow
 def test_processes_that_open_a_new_database_at_once_all_succeed(empty_url: str) -> None:
     code = "import sys; from mainstay.storage.migrate import migrate; migrate(sys.argv[1])"
     started = [

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.main import get_command
 
 from mainstay.cli.leaving import leave
 from mainstay.cli.messages import set_up_streams, tell_error, tell_unexpected, wrong_setting
@@ -63,7 +65,7 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         name="mainstay",
         cls=_ByPanel,
-        help="Run plans that survive any crash: killed in the middle, they go on where they were.",
+        help="Run plans and agents that survive any crash: killed in the middle, they go on.",
         epilog="Start with `mainstay init`, then `mainstay run plan.yaml`.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -73,6 +75,12 @@ def build_app() -> typer.Typer:
     for name in COMMANDS:
         import_module(f"mainstay.cli.{name}").register(app)
     return app
+
+
+@cache
+def _command(build: Callable[[], typer.Typer]) -> Callable[..., object]:
+    """Make it once in a process: families of commands would take in theirs again."""
+    return get_command(build())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -85,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def execute(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; what goes wrong is told, never raised."""
     try:
-        build_app()(args=list(arguments), prog_name="mainstay")
+        _command(build_app)(args=list(arguments), prog_name="mainstay")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except MainstayError as error:
