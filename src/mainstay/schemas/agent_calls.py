@@ -63,6 +63,7 @@ class OpenCall(Model):
     spec_ref: str
     thread: str
     parent_id: str = ""
+    supervisor_id: str = ""
     accounts: tuple[str, ...] = ()
     is_restart: bool = False
     """Its thread must be there already: it never starts afresh in silence."""
@@ -321,6 +322,8 @@ class AgentRow(Model):
     thread: str = ""
     spec_ref: str = ""
     parent_id: str = ""
+    supervisor_id: str = ""
+    """The row of the supervisor it belongs to."""
     capabilities: tuple[str, ...] = ()
     detail: str = ""
     restarts: int = 0

@@ -14,6 +14,7 @@ from mainstay.schemas.lifecycle import Lifecycle
 from mainstay.schemas.messages import MessageHeader, Settlement
 from mainstay.schemas.model import Model
 from mainstay.schemas.run import Failure
+from mainstay.schemas.team import ErrorPolicy
 
 
 class InputKind(StrEnum):
@@ -189,6 +190,25 @@ class AgentOptions(Model):
     """End after the first message: for the agents that a plan's tasks start."""
 
 
+class Supervised(Model):
+    """Who supervises an agent. It then ends when it fails, and is started again by that one.
+
+    Attributes:
+        supervisor_id: the workflow that is told when the agent is ready and when it ends.
+        row_id: that supervisor's row among the agents.
+        name: what it is called there.
+        incarnation: how often it was started, this time included.
+        on_failure, errors: in place of what the agent's own file says; ``errors`` goes first.
+    """
+
+    supervisor_id: str
+    row_id: str
+    name: str
+    incarnation: int = 1
+    on_failure: OnFailure | None = None
+    errors: ErrorPolicy | None = None
+
+
 class AgentRequest(Model):
     """What an agent's workflow is started with. ``spec_ref`` names its stored file."""
 
@@ -202,5 +222,6 @@ class AgentRequest(Model):
     """Who pays for it: its own account first, then those above it."""
     options: AgentOptions = Field(default_factory=AgentOptions)
     state: AgentState | None = None
+    supervised: Supervised | None = None
     first_message: str = ""
     """For ``is_once``: the id of the message to work on."""

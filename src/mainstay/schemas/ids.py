@@ -67,3 +67,23 @@ def task_agent_name(agent: str, place: str) -> str:
 def account_of(agent_id: str) -> str:
     """Name the account that pays for an agent."""
     return f"agent/{agent_id}"
+
+
+def supervisor_id(team: str, path: str = "") -> str:
+    """Build a supervisor's workflow id: ``supervisor/<team>``, with the path of a lower one."""
+    return f"supervisor/{team}/{path}" if path else f"supervisor/{team}"
+
+
+def supervisor_row_id(team: str, run: str, path: str = "") -> str:
+    """Build the id under which a supervisor stands among the agents, the same in a team's life."""
+    return agent_id_from(f"supervisor/{team}/{run}/{path}")
+
+
+def supervisor_name(team: str, path: str = "") -> str:
+    """Build the name of a supervisor among the agents: ``team/@`` and its path."""
+    return f"{team}/@{path}"
+
+
+def team_agent_id(team: str, run: str, name: str) -> str:
+    """Build the id of a team's agent, which it keeps for one life of the team."""
+    return agent_id_from(f"team/{team}/{run}/{name}")
