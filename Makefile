@@ -34,9 +34,11 @@ demo: $(STAMP) ## Run the repository audit on this repository
 check: $(STAMP) ## Format, lint, types, imports, and the quick tests, which need no server
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -n $(JOBS) -m 'not deep and not postgres and not slow' $(NO_SERVER)
+	@# The type checker has one thread; beside it there is room for the tests.
+	$(BIN)/mypy & types=$$!; \
+	$(PYTEST) -n $(JOBS) -m 'not deep and not postgres and not slow' $(NO_SERVER); tests=$$?; \
+	wait $$types && exit $$tests
 
 # Every branch of the decisions must be covered; tracing takes too long for `make check`.
 test: $(STAMP) ## Every test but the long campaigns

@@ -19,6 +19,9 @@ from mainstay.schemas.model_calls import ModelCall
 from mainstay.schemas.tools import ToolSpec
 from model_stubs import Cut, Fail, Garbage, ModelStub, Reply, Say, Stall, model_stub
 
+# The libraries of the providers take long to load, and each test makes their clients anew.
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PATH = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 READ = ToolSpec(name="fs.read", description="Read a file.", parameters=PATH)
@@ -62,7 +65,6 @@ def asked(model: str, **changes: Any) -> ModelCall:
     return ModelCall(**(given | changes))
 
 
-@pytest.mark.slow
 async def test_an_answer_is_streamed_to_whoever_watches(
     models: LanguageModels, model_of: ModelOf
 ) -> None:
@@ -198,7 +200,6 @@ async def test_tokens_that_nobody_counted_are_estimated(models: LanguageModels) 
     assert (usage.input_tokens, usage.output_tokens) == (2, 2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
@@ -352,7 +353,6 @@ async def test_a_model_that_refuses_says_so(models: LanguageModels) -> None:
         assert (await models.ask(asked(stub.openai))).finish is Finish.REFUSED
 
 
-@pytest.mark.slow
 async def test_an_empty_answer_is_an_answer(models: LanguageModels, model_of: ModelOf) -> None:
     with model_stub(Say()) as stub:
         answer = await models.ask(asked(model_of(stub)))

@@ -638,6 +638,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(json_values)
 def test_any_data_goes_through_unchanged(value: Any) -> None:
@@ -646,6 +647,7 @@ def test_any_data_goes_through_unchanged(value: Any) -> None:
     assert evaluate("toJSON(output)", {"output": value}) == json.dumps(value, ensure_ascii=False)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(json_values)
 def test_a_template_without_braces_renders_to_itself(value: Any) -> None:

@@ -41,6 +41,7 @@ def graphs(draw: st.DrawFn) -> Graph:
     }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(graphs())
 def test_levels_are_those_of_the_reference(needs: Graph) -> None:
@@ -52,6 +53,7 @@ def test_levels_are_those_of_the_reference(needs: Graph) -> None:
         assert levels(needs) == expected
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(graphs())
 def test_a_cycle_is_found_exactly_when_there_is_one_and_it_is_one(needs: Graph) -> None:
@@ -63,6 +65,7 @@ def test_a_cycle_is_found_exactly_when_there_is_one_and_it_is_one(needs: Graph) 
         assert all(need in needs[task] for task, need in pairwise(cycle))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(graphs())
 def test_without_the_cycles_found_nothing_waits_for_itself(needs: Graph) -> None:
@@ -73,6 +76,7 @@ def test_without_the_cycles_found_nothing_waits_for_itself(needs: Graph) -> None
     assert find_cycle(left) is None
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(graphs())
 def test_ancestors_are_what_can_be_reached_along_needs(needs: Graph) -> None:

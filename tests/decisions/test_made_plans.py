@@ -39,6 +39,7 @@ def run(document: dict[str, Any], seed: int) -> None:
     assert world.finish in PLAN_ENDS
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=SUPPRESSED)
 @given(valid_plans(), seeds)
 def test_a_made_plan_ends_or_says_why_it_waits(document: dict[str, Any], seed: int) -> None:

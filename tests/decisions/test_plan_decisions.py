@@ -115,6 +115,7 @@ def fan_out(size: int) -> list[TaskOutline]:
     return [task("first"), *(task(f"t{n}", needs=(0,)) for n in range(size))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [independent, chain, fan_in, fan_out])
 def test_work_of_deciding_grows_in_proportion_to_the_plan(shape):
     small = calls_during(lambda: run_through(PlanOutline(tasks=tuple(shape(200)))))
@@ -139,6 +140,7 @@ def test_work_of_deciding_grows_in_proportion_to_the_needs():
     assert large / small < needs[1] / needs[0]
 
 
+@pytest.mark.slow
 def test_many_that_back_off_cost_no_more_each():
     def flaky(size: int) -> Callable[[], None]:
         plan = Script(*(task(f"t{n}") for n in range(size)), max_parallel=size).start()
