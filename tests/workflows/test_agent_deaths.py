@@ -12,6 +12,7 @@ import pytest_asyncio
 from agent_stage import SECONDS, AgentStage, plays
 
 from mainstay.agent_driving import Driving
+from mainstay.decisions.agents import acting
 from mainstay.schemas.budgets import BreakerState
 from mainstay.schemas.conversation import EntryKind
 from mainstay.schemas.errors import AgentFailed, InvalidInput, Refused, Unavailable
@@ -141,6 +142,18 @@ async def test_agent_that_asks_a_dead_one_is_told_so(agents):
         await peer.stop("it goes home", grace=timedelta(0))
         assert "the agent did not answer" in await asking
         assert "the agent cannot be asked" in await agents.ask(agent, ask_peer)
+
+
+async def test_agent_that_asks_one_that_was_killed_is_told_so(agents, monkeypatch):
+    monkeypatch.setattr(acting, "COLLECT_INTERVAL", timedelta(milliseconds=200))
+    async with agents.worker() as models:
+        peer = await agents.spawn("peer")
+        agent = await agents.spawn(agents=["peer"])
+        ask_peer = {"tools": [["ask_agent_peer", {"prompt": plays({"gate": "g", "then": "no"})}]]}
+        asking = asyncio.create_task(agents.ask(agent, ask_peer))
+        await models.reached("g")
+        await agents.mainstay.temporal.get_workflow_handle(peer.id).terminate("by an operator")
+        assert "the agent 'main/peer' is lost" in await asking
 
 
 # An agent is shown running while nothing drives it.

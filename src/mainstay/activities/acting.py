@@ -13,7 +13,7 @@ from temporalio import activity
 
 from mainstay.activities.agent_files import AgentFiles
 from mainstay.activities.agent_ports import AgentStorage
-from mainstay.activities.asking import ask_agent
+from mainstay.activities.asking import ask_agent, why_lost
 from mainstay.activities.built_in import ASK_PREFIX, BUILT_IN, check_arguments
 from mainstay.activities.calling import reporting
 from mainstay.activities.failures import failure_from, shorten
@@ -81,21 +81,26 @@ class Acting:
 
     @activity.defn(name=names.AGENT_COLLECT)
     async def collect(self, call: CollectCall) -> Collected:
-        """Fetch the answer of another agent, if it is there."""
+        """Fetch the answer of another agent, if it is there, or why there will be none."""
         with reporting():
             async with pulse():
-                message = await self._storage.get_message(call.correlation)
-                if message.status not in MESSAGE_ENDS:
+                result = await self._answer(call.correlation)
+                if result is None:
                     return Collected()
-                if message.status is MessageStatus.PROCESSED:
-                    result = Result(message.answer)
-                else:
-                    why = message.failure.message if message.failure else message.status
-                    result = Result(f"the agent did not answer: {why}", is_error=True)
                 ref = result_ref(call.key)
                 await self._storage.put_document(ref, _body(result))
                 text = shorten(result.text)
                 return Collected(ref=ref, is_error=result.is_error, text=text)
+
+    async def _answer(self, message_id: str) -> Result | None:
+        message = await self._storage.get_message(message_id)
+        if message.status is MessageStatus.PROCESSED:
+            return Result(message.answer)
+        if message.status in MESSAGE_ENDS:
+            why = message.failure.message if message.failure else message.status
+            return Result(f"the agent did not answer: {why}", is_error=True)
+        lost = await why_lost(self._storage, message.receiver)
+        return Result(lost, is_error=True) if lost else None
 
     async def _kept(self, call: ActCall) -> Acted | None:
         """Return the result of an earlier attempt or run that got as far as keeping it."""

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from mainstay.activities.agent_ports import AgentStorage
 from mainstay.activities.built_in import ask_tool_name
-from mainstay.activities.doorbell import ring_receivers
+from mainstay.activities.doorbell import has_gone, ring_receivers
 from mainstay.activities.failures import shorten
 from mainstay.schemas.agent import AgentSpec
 from mainstay.schemas.agent_calls import ActCall, Acted
@@ -52,6 +52,17 @@ async def ask_agent(
         return await _unanswerable(storage, call, error.message)
     await ring_receivers([row.agent_id], receipts)
     return Acted(correlation=message.id, usage=Usage(tool_calls=1))
+
+
+async def why_lost(storage: AgentStorage, agent_id: str) -> str:
+    """Say why an agent will not answer: its workflow was ended from outside. Else an empty text.
+
+    One that a supervisor looks after will be started again.
+    """
+    row = await storage.get_agent(agent_id)
+    if row is None or row.supervisor_id or not await has_gone(agent_id):
+        return ""
+    return f"the agent {row.name!r} is lost: nothing drives it until somebody restarts it"
 
 
 async def _unanswerable(storage: AgentStorage, call: ActCall, why: str) -> Acted:

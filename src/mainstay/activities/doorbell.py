@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from mainstay.schemas import names
@@ -37,6 +37,18 @@ async def tell_replied(settled: Iterable[Settlement]) -> None:
         await asyncio.gather(
             *(_signal(client, one.reply_workflow, names.REPLIED, one.message_id) for one in waiting)
         )
+
+
+async def has_gone(workflow_id: str) -> bool:
+    """From an activity, tell whether a workflow is not open, and never will be by itself."""
+    handle = activity.client().get_workflow_handle(workflow_id)
+    try:
+        status = (await handle.describe()).status
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return True
+    return status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
 
 
 async def _signal(client: Client, workflow_id: str, name: str, *args: str) -> None:
