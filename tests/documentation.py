@@ -38,3 +38,13 @@ def tools_of(page: Path, folder: Path) -> list[str]:
             (folder / match[1]).write_text(code)
             names.append(str(folder / match[1]))
     return names
+
+
+def teams_of(page: Path) -> dict[str, str]:
+    """The teams that a page shows (``yml``), by the file names in their first comments."""
+    found = {}
+    for _, text in blocks_of(page, "yml"):
+        match = re.match(r"# ([\w-]+\.yaml)\n", text)
+        if match and re.search(r"^team: ", text, re.MULTILINE):
+            found[match[1]] = text
+    return found

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mainstay.schemas.plan import PlanSpec as PlanSpec
     from mainstay.schemas.plan import TaskSpec as TaskSpec
     from mainstay.schemas.records import PlanEvent as PlanEvent
+    from mainstay.schemas.team import TeamSpec as TeamSpec
     from mainstay.settings import Settings as Settings
     from mainstay.tools.tool import ToolContext as ToolContext
     from mainstay.tools.tool import tool as tool
@@ -29,6 +30,7 @@ _HOMES = {
     "PlanSpec": "mainstay.schemas.plan",
     "Settings": "mainstay.settings",
     "TaskSpec": "mainstay.schemas.plan",
+    "TeamSpec": "mainstay.schemas.team",
     "ToolContext": "mainstay.tools.tool",
     "tool": "mainstay.tools.tool",
 }

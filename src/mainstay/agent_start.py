@@ -6,8 +6,6 @@ loses nothing: whoever sweeps starts the agent later, and starting it twice star
 
 from __future__ import annotations
 
-import hashlib
-
 from temporalio.client import Client
 from temporalio.common import (
     Priority,
@@ -19,6 +17,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from mainstay.schemas.agent import AgentSpec
 from mainstay.schemas.agent_run import AgentRequest
 from mainstay.schemas.ids import account_of as account_of
+from mainstay.schemas.ids import spec_ref_of as spec_ref_of
 from mainstay.schemas.priority import Level
 from mainstay.storage.store import Store
 from mainstay.workflows.agent import Agent
@@ -29,11 +28,6 @@ from mainstay.workflows.options import turn_timeout
 def request_ref(agent_id: str) -> str:
     """Name the document that holds an agent's request."""
     return f"agent-request/{agent_id}"
-
-
-def spec_ref_of(body: bytes) -> str:
-    """Name the document that holds an agent's file; the same file has the same name."""
-    return f"agent-spec/{hashlib.sha256(body).hexdigest()}"
 
 
 async def load_request(store: Store, agent_id: str) -> AgentRequest:

@@ -1,4 +1,4 @@
-"""The embeddable client: start plans and agents, find them again, follow and steer them.
+"""The embeddable client: start plans, agents and teams, find them again, follow and steer them.
 
     async with await Mainstay.connect() as mainstay:
         run = await mainstay.start(plan, {"path": "."})
@@ -7,6 +7,8 @@
         print(await run.outputs())
         agent = await mainstay.spawn(AgentSpec(name="helper", model="openai:gpt-5-mini"))
         print(await agent.ask("What is 6 times 7?"))
+        team = await mainstay.team_up(TeamSpec(team="shop", agents={...}, children=[...]))
+        print((await team.sight()).progress())
 
 The command line uses nothing else.
 """
@@ -32,7 +34,6 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from mainstay.activities.plans import times_ended
-from mainstay.agent_snapshots import AgentSnapshots
 from mainstay.connection import connect
 from mainstay.decisions.plan_files.plan_inputs import check_inputs
 from mainstay.decisions.plan_files.plan_models import with_default_model
@@ -46,11 +47,12 @@ from mainstay.schemas.run import PLAN_ENDS, PlanStatus
 from mainstay.schemas.search import STATE
 from mainstay.settings import Settings
 from mainstay.storage.store import Store, open_store
+from mainstay.team_client import TeamClient
 from mainstay.workflows.options import turn_timeout
 from mainstay.workflows.plan import Plan
 
 
-class Mainstay(AgentSnapshots):
+class Mainstay(TeamClient):
     """A connection to a Temporal server and to Mainstay's own database."""
 
     def __init__(self, temporal: Client, store: Store, settings: Settings) -> None:

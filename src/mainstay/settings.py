@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mainstay.schemas.budgets import RateLimit
 from mainstay.schemas.durations import Duration, parse_duration
+from mainstay.schemas.supervision_calls import AgentLimits
 
 
 def _as_names(value: Any) -> Any:  # Any: whatever was given; pydantic judges the rest
@@ -24,7 +25,9 @@ def _as_names(value: Any) -> Any:  # Any: whatever was given; pydantic judges th
 class Settings(BaseSettings):
     """What can be configured, with the defaults of a single machine."""
 
-    model_config = SettingsConfigDict(env_prefix="MAINSTAY_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MAINSTAY_", env_nested_delimiter="__", extra="ignore"
+    )
 
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("mainstay")),
@@ -48,6 +51,17 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="how often each provider may be asked, as JSON: "
         '{"openai": {"requests_per_minute": 60, "tokens_per_minute": 100000}}',
+    )
+    limits: AgentLimits = Field(
+        default_factory=AgentLimits,
+        description="how many agents there may be: MAINSTAY_LIMITS__AGENTS, __CHILDREN, __DEPTH, "
+        "__ROLES__CRITIC, ...; or all of them as JSON, in which null is no limit",
+    )
+    messages_per_second: int = Field(
+        0, ge=0, description="messages that one agent may send; 0 sets no limit"
+    )
+    tool_calls_per_minute: int = Field(
+        0, ge=0, description="tool calls that one agent may make; 0 sets no limit"
     )
     temporal_binary: str = Field("", description="the Temporal CLI, when it is not on the PATH")
     heartbeat_timeout: Duration = Field(

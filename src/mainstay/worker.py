@@ -16,9 +16,11 @@ from mainstay.activities.agent_files import AgentFiles
 from mainstay.activities.agent_life import AgentLife
 from mainstay.activities.agent_ports import Models
 from mainstay.activities.agent_tasks import AgentTaskActivities
+from mainstay.activities.health import HealthActivities
 from mainstay.activities.plans import PlanActivities
 from mainstay.activities.protection import Protection
 from mainstay.activities.scope import Reader
+from mainstay.activities.supervision import SupervisionActivities
 from mainstay.activities.tasks import TaskActivities
 from mainstay.activities.thinking import Thinking
 from mainstay.activities.undoing import UndoActivities
@@ -27,6 +29,7 @@ from mainstay.models.language_models import LanguageModels
 from mainstay.payloads import DATA_CONVERTER, ContinuationGuard
 from mainstay.schemas.budgets import RateLimit
 from mainstay.schemas.errors import MainstayError
+from mainstay.schemas.supervision_calls import AgentLimits
 from mainstay.settings import Settings
 from mainstay.storage.store import Store, open_store
 from mainstay.sweeping import sweeping
@@ -35,8 +38,9 @@ from mainstay.tools.loading import load_module
 from mainstay.tools.toolbox import Toolbox
 from mainstay.workflows.agent import Agent
 from mainstay.workflows.plan import Plan
+from mainstay.workflows.supervisor import Supervisor
 
-WORKFLOWS: list[type] = [Plan, Agent]
+WORKFLOWS: list[type] = [Plan, Agent, Supervisor]
 
 HEARTBEAT_INTERVAL = timedelta(seconds=1)
 """Heartbeats are sent no rarer than this; a cancel arrives with the answer to one."""
@@ -78,11 +82,12 @@ def build_worker(
     *,
     models: Models | None = None,
     rate_limits: Mapping[str, RateLimit] | None = None,
+    limits: AgentLimits | None = None,
     max_activities: int = MAX_ACTIVITIES,
     grace: timedelta = timedelta(seconds=5),
     silence: timedelta = timedelta(seconds=10),
 ) -> Worker:
-    """Make a worker that serves plans and agents.
+    """Make a worker that serves plans, agents and teams.
 
     Args:
         client: connected to the Temporal server.
@@ -91,6 +96,7 @@ def build_worker(
         task_queue: which queue it serves.
         models: what its agents think with; by default every provider, with its usual key.
         rate_limits: how often each provider may be asked, by all workers together.
+        limits: how many agents there may be; by default any number.
         max_activities: pieces of work it does at once.
         grace: how long running tools may go on when it is stopped.
         silence: after so long without an answer it is taken for dead, and the workflows that it
@@ -102,7 +108,8 @@ def build_worker(
         workflows=WORKFLOWS,
         activities=[
             *_plan_activities(store, tools),
-            *_agent_activities(store, tools, models or LanguageModels(), rate_limits),
+            *_agent_activities(store, tools, models or LanguageModels(), rate_limits, limits),
+            *_team_activities(store),
         ],
         workflow_runner=workflow_runner(),
         workflow_failure_exception_types=[MainstayError],
@@ -144,10 +151,11 @@ def _agent_activities(
     tools: Toolbox,
     models: Models,
     rate_limits: Mapping[str, RateLimit] | None,
+    limits: AgentLimits | None,
 ) -> list[Activity]:
     files = AgentFiles(store, tools)
     protection = Protection(store, rate_limits)
-    life = AgentLife(store, models, files)
+    life = AgentLife(store, models, files, limits)
     thinking = Thinking(store, models, files, protection)
     acting = Acting(store, tools, files, protection)
     return [
@@ -158,6 +166,18 @@ def _agent_activities(
         thinking.summarize,
         acting.act,
         acting.collect,
+    ]
+
+
+def _team_activities(store: Store) -> list[Activity]:
+    supervision = SupervisionActivities(store)
+    health = HealthActivities(store)
+    return [
+        supervision.open,
+        supervision.record,
+        supervision.kill,
+        supervision.close,
+        health.check,
     ]
 
 
@@ -172,7 +192,11 @@ async def running_worker(
     """Run a worker, with a store of its own, for as long as the block lasts."""
     tools = Toolbox(load_catalogue([*settings.tools, *extra_tools]))
     await ensure_search_attributes(client)
-    store = await open_store(settings.resolved_database_url, durability=settings.durability)
+    store = await open_store(
+        settings.resolved_database_url,
+        durability=settings.durability,
+        messages_per_second=settings.messages_per_second,
+    )
     models = LanguageModels(load_module)
     try:
         worker = build_worker(
@@ -182,6 +206,7 @@ async def running_worker(
             settings.task_queue,
             models=models,
             rate_limits=settings.rate_limits,
+            limits=settings.limits,
             max_activities=max_activities,
             silence=settings.heartbeat_timeout,
         )

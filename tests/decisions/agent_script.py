@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from mainstay.decisions.agents.agent import decide, next_alarm
-from mainstay.decisions.agents.lifecycle import begin
+from mainstay.decisions.agents.lifecycle import begin_state
 from mainstay.schemas.agent import LimitsSpec
 from mainstay.schemas.agent_calls import (
     Acted,
@@ -33,7 +33,13 @@ from mainstay.schemas.agent_directives import (
     WasTaken,
     WasThought,
 )
-from mainstay.schemas.agent_run import AgentPolicy, AgentState, TurnState
+from mainstay.schemas.agent_run import (
+    AgentOptions,
+    AgentPolicy,
+    AgentRequest,
+    Supervised,
+    TurnState,
+)
 from mainstay.schemas.conversation import Finish, Usage
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import MessageHeader
@@ -55,10 +61,25 @@ def header(name: str, priority: Level = Level.NORMAL, reply: str = "") -> Messag
 class Script:
     """An agent with what it asked for last."""
 
-    def __init__(self, policy: AgentPolicy | None = None, *, once: bool = False) -> None:
-        self.now = START
+    def __init__(
+        self,
+        policy: AgentPolicy | None = None,
+        *,
+        once: bool = False,
+        supervised: Supervised | None = None,
+        now: datetime = START,
+    ) -> None:
+        self.now = now
         self.policy = policy or AgentPolicy()
-        self.state = AgentState(life=begin(START, LimitsSpec()), is_once=once)
+        request = AgentRequest(
+            agent_id="agent",
+            name="team/a",
+            spec_ref="spec",
+            thread="t",
+            options=AgentOptions(is_once=once),
+            supervised=supervised,
+        )
+        self.state = begin_state(now, request)
         self.asked: list[AgentDirective] = []
 
     def tell(self, *events: AgentSignal, hold: bool = False) -> Script:
@@ -69,6 +90,10 @@ class Script:
         """Get ready, find nothing in the mailbox, and be idle."""
         self.tell(Began()).tell(WasOpened(Opened(policy=self.policy)))
         return self.took()
+
+    def opened(self, *, entries: int = 0, batch: int = 0) -> Script:
+        """Be got ready by what an earlier run left."""
+        return self.tell(WasOpened(Opened(policy=self.policy, entries=entries, batch=batch)))
 
     def took(self, *headers: MessageHeader) -> Script:
         return self.tell(WasTaken(Taken(batch=self.state.batch, headers=headers)))

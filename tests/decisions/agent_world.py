@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from random import Random
 
 from agent_script import BROKE, CANCELLED, PASSING, WRONG, Script, header
@@ -14,6 +15,7 @@ from mainstay.schemas.agent_directives import (
     Began,
     ClockTicked,
     Collect,
+    End,
     Note,
     Open,
     PauseAsked,
@@ -22,9 +24,11 @@ from mainstay.schemas.agent_directives import (
     Replied,
     RestartAsked,
     ResumeAsked,
+    ShutDownAsked,
     StopTurn,
     Summarize,
     Take,
+    TellReady,
     Think,
     WasActed,
     WasCollected,
@@ -33,9 +37,9 @@ from mainstay.schemas.agent_directives import (
     WasTaken,
     WasThought,
 )
-from mainstay.schemas.agent_run import AgentPolicy, UseStatus
+from mainstay.schemas.agent_run import AgentPolicy, Supervised, UseStatus
 from mainstay.schemas.lifecycle import LifeState
-from mainstay.schemas.messages import MessageHeader, Settlement
+from mainstay.schemas.messages import MessageHeader, MessageStatus, Settlement
 from mainstay.schemas.priority import Level
 
 IN_TURN = (Think, Summarize, Act, Collect)
@@ -44,9 +48,15 @@ IN_TURN = (Think, Summarize, Act, Collect)
 class World:
     """An agent, its mailbox, and whatever is in flight."""
 
-    def __init__(self, random: Random, policy: AgentPolicy) -> None:
+    def __init__(
+        self, random: Random, policy: AgentPolicy, supervised: Supervised | None = None
+    ) -> None:
         self.random = random
-        self.script = Script(policy)
+        self.supervised = supervised
+        self.runs = 1
+        self.batch = 0
+        self.delivered: dict[str, MessageHeader] = {}
+        self.script = Script(policy, supervised=supervised)
         self.flying: list[AgentDirective] = []
         self.stopped: list[AgentDirective] = []
         self.mailbox: list[MessageHeader] = []
@@ -62,17 +72,48 @@ class World:
         for asked in self.script.asked:
             if isinstance(asked, StopTurn):
                 self.stopped += [one for one in self.flying if isinstance(one, IN_TURN)]
-            elif not isinstance(asked, Note):
+            elif not isinstance(asked, Note | TellReady | End):
                 self._check(asked)
                 self.flying.append(asked)
+        if self.script.state.is_over:
+            self._settle(self.script.state.settled)
+            return self.begin_run()
         turn = self.script.state.turn
         if turn is not None and (before is None or before.message.id != turn.message.id):
             self.begun.append(turn.message.id)
 
+    def begin_run(self) -> None:
+        """Lose the run, whatever it was at, and begin the next one."""
+        assert self.supervised is not None
+        self.runs += 1
+        now = self.script.now
+        later = self.supervised.model_copy(update={"incarnation": self.runs})
+        self.script = Script(self.script.policy, supervised=later, now=now)
+        self.flying, self.stopped = [], []
+        self.tell(Began())
+
+    def shut_down(self) -> None:
+        """Tell the run to end, for the next one to go on."""
+        seconds = self.random.choice([None, 0, 1, 60])
+        grace = None if seconds is None else timedelta(seconds=seconds)
+        self.tell(ShutDownAsked("", grace, keeps=True))
+
+    def _settle(self, settled: tuple[Settlement, ...]) -> None:
+        for one in settled:
+            header = self.delivered.pop(one.message_id, None)
+            if header is None:
+                continue  # told twice: a run was lost in between
+            if one.status is MessageStatus.PENDING:
+                self.mailbox.append(header)
+            else:
+                self.settled.append(one)
+
     def _check(self, asked: AgentDirective) -> None:
         life = self.script.life
         if isinstance(asked, IN_TURN):
-            assert life in (LifeState.RUNNING, LifeState.STOPPING), (asked, life)
+            is_leaving = self.script.state.leave is not None
+            living = {LifeState.RUNNING, LifeState.STOPPING}
+            assert life in living or (is_leaving and life is LifeState.RESTARTING), (asked, life)
             assert asked not in self.flying
         if isinstance(asked, Take):
             assert not any(isinstance(one, Take) for one in self.flying)
@@ -128,7 +169,7 @@ class World:
         luck = 0.0 if well else self.random.random()
         match work:
             case Open():
-                return WasOpened(Opened(policy=self.script.policy))
+                return WasOpened(Opened(policy=self.script.policy, batch=self.batch))
             case Take():
                 return self._taken(work)
             case Think():
@@ -143,10 +184,15 @@ class World:
                 raise AssertionError(work)
 
     def _taken(self, work: Take) -> AgentSignal:
-        self.settled += work.settled
+        self._settle(work.settled)
+        self.batch = work.batch
+        if work.reclaims:
+            self.mailbox += self.delivered.values()
+            self.delivered.clear()
         ranked = sorted(self.mailbox, key=lambda one: int(one.priority))
         taken = ranked[: work.size]
         self.mailbox = [one for one in self.mailbox if one not in taken]
+        self.delivered |= {one.id: one for one in taken}
         return WasTaken(Taken(batch=work.batch, headers=tuple(taken)))
 
     def _thought(self, work: Think, luck: float) -> AgentSignal:

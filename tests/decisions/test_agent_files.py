@@ -184,6 +184,7 @@ def test_a_key_of_others_is_kept_and_told(line: str, hint: str) -> None:
 
 
 def test_an_agent_that_thinks_with_code_needs_no_prompt() -> None:
+    assert spec_of(agent("model: code:my team/answers.py:reply", "")).model
     spec = spec_of(agent("model: code:my_team.answers:reply", ""))
     assert spec.prompt == ""
     assert spec_of(agent("model: script:talks/review.yaml")).model == "script:talks/review.yaml"

@@ -10,15 +10,25 @@ from agent_world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mainstay.schemas.agent import OnFailure
 from mainstay.schemas.agent_directives import ResumeAsked
+from mainstay.schemas.agent_run import Supervised
 from mainstay.schemas.lifecycle import LifeState
 
+SUPERVISED = Supervised(supervisor_id="supervisor/team", row_id="row", name="a")
 
-def live(seed: int, steps: int) -> World:
-    """Let anything happen for a while, then nothing but good, until all is quiet."""
-    world = World(Random(seed), limited(parallel_tools=2, turn_timeout="10m", invalid_calls=1))
+
+def live(seed: int, steps: int, supervised: Supervised | None = None) -> World:
+    """Let anything happen for a while, then nothing but good, until all is quiet.
+
+    A supervised agent is also killed, told to leave, and fails with some of its messages.
+    """
+    policy = limited(parallel_tools=2, turn_timeout="10m", invalid_calls=1)
+    world = World(Random(seed), policy, supervised)
     for _ in range(steps):
         happens = world.random.random()
+        if supervised is not None and world.random.random() < 0.1:
+            world.random.choice([world.begin_run, world.shut_down])()
         if happens < 0.15:
             world.send()
         elif happens < 0.25:
@@ -53,6 +63,31 @@ def judge(world: World) -> None:
 @given(st.integers(0, 2**32), st.integers(0, 120))
 def test_each_message_is_worked_on_and_settled_exactly_once(seed, steps):
     judge(live(seed, steps))
+
+
+def judge_runs(world: World) -> None:
+    """A message may be begun in several runs, but comes to one end."""
+    sent = [message.id for message in world.sent]
+    assert sorted(one.message_id for one in world.settled) == sorted(sent)
+    assert set(world.begun) == set(sent)
+    assert not world.mailbox
+    assert not world.delivered
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 120), st.sampled_from(OnFailure))
+def test_each_message_comes_to_one_end_however_many_runs_it_takes(seed, steps, policy):
+    if policy is OnFailure.STOP:
+        policy = None  # it would end the agent for good
+    judge_runs(live(seed, steps, SUPERVISED.model_copy(update={"on_failure": policy})))
+
+
+@pytest.mark.deep
+@settings(max_examples=10_000, deadline=None)
+@given(st.integers(0, 2**64), st.integers(0, 300), st.booleans())
+def test_the_same_with_ten_thousand_supervised_agents(seed, steps, fails):
+    policy = OnFailure.FAIL if fails else None
+    judge_runs(live(seed, steps, SUPERVISED.model_copy(update={"on_failure": policy})))
 
 
 @pytest.mark.deep

@@ -6,15 +6,20 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mainstay.agent_handle import AgentHandle
 from mainstay.client import Mainstay
-from mainstay.schemas.agent import AgentSpec, BudgetSpec
-from mainstay.schemas.agent_run import AgentOptions
+from mainstay.schemas import names
+from mainstay.schemas.agent import AgentSpec, BudgetSpec, OnFailure
+from mainstay.schemas.agent_calls import AgentRow
+from mainstay.schemas.agent_run import AgentOptions, AgentRequest, Supervised
 from mainstay.schemas.errors import MainstayError
+from mainstay.schemas.ids import account_of, agent_id_from
 from mainstay.schemas.lifecycle import LifeState
+from mainstay.schemas.supervision import ShutDown
+from mainstay.workflows.agent import Agent
 
 MODEL = "code:record_models:think"
 ECHO = 'record_tools.echo {"value": "hello"}'
@@ -181,3 +186,53 @@ async def cancelled_from_outside(stage: AgentStage) -> None:
     await stage.ask(agent, "say hello")
     await stage.mainstay.temporal.get_workflow_handle(agent.id).cancel()
     await until_state(agent, LifeState.TERMINATED)
+
+
+@scenario
+async def supervised(stage: AgentStage) -> None:
+    agent_id, row_id = agent_id_from("recorded"), agent_id_from("recorded row")
+    supervisor, temporal = f"supervisor/{stage.name}", stage.mainstay.temporal
+    # Nobody serves this supervisor: what it is told stays in its history.
+    await temporal.start_workflow(names.SUPERVISOR, id=supervisor, task_queue="nobody")
+    now = datetime.now(UTC)
+    role, running = "supervisor", LifeState.RUNNING
+    row = AgentRow(agent_id=row_id, role=role, state=running, created_at=now, updated_at=now)
+    await stage.mainstay.store.create_agent(row)
+    spec = AgentSpec(name="one", model=MODEL, tools=["record_tools.*"])
+    await stage.mainstay.store.put_document("spec", spec.model_dump_json().encode())
+
+    async def start(incarnation: int) -> AgentHandle:
+        request = AgentRequest(
+            agent_id=agent_id,
+            name=f"{stage.name}/one",
+            spec_ref="spec",
+            thread=f"thread/{agent_id}",
+            accounts=(account_of(agent_id),),
+            supervised=Supervised(
+                supervisor_id=supervisor,
+                row_id=row_id,
+                name="one",
+                incarnation=incarnation,
+                on_failure=OnFailure.FAIL,
+            ),
+        )
+        queue = stage.mainstay.settings.task_queue
+        await temporal.start_workflow(Agent.run, request, id=agent_id, task_queue=queue)
+        agent = stage.mainstay.agent_handle(agent_id)
+        await until_state(agent, LifeState.RUNNING)
+        return agent
+
+    stage.ids.append(agent_id)
+    agent = await start(1)
+    await agent.send("fail")
+    await agent.result()
+    agent = await start(2)
+    await agent.send("record_tools.wait {}; say done")
+
+    async def is_busy() -> bool:
+        return "wait" in (await agent.info()).activity
+
+    await until(is_busy)
+    told = ShutDown(reason="a sibling failed", grace=timedelta(milliseconds=200), keeps=True)
+    await temporal.get_workflow_handle(agent_id).signal(names.SHUT_DOWN, told)
+    await agent.result()

@@ -59,6 +59,7 @@ FEATURES = {
     "agent_summaries",
     "agent_policies",
     "agent_cancelled_from_outside",
+    "agent_supervised",
 }
 
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from agent_examples import ANNA, BERT, agent_id, agent_row, message, state_event
 from record_examples import NOON, at
+from team_examples import put_many
 
 from mainstay.schemas.agent_calls import AgentEvent, AgentEventKind, AgentRow
 from mainstay.schemas.errors import InvalidInput, Refused
@@ -234,6 +235,40 @@ async def test_agents_are_listed_newest_first_and_filtered(store: Store) -> None
     assert await listed(name_prefix="team/") == [b, a]
     assert await listed(name_prefix="team_") == []
     assert await listed(parent="plan/p/1", states=[RUNNING]) == [b]
+
+
+async def test_agents_are_listed_and_counted_by_team_age_and_supervisor(store: Store) -> None:
+    a, b, c, d = (agent_id(number) for number in range(1, 5))
+    await store.create_agent(agent_row(a, name="crew/a", role="critic", capabilities=("fs",)))
+    await store.create_agent(agent_row(b, name="crew/b", created_at=at(1), supervisor_id=a))
+    await store.create_agent(agent_row(c, name="crews/c", created_at=at(2), state=ERROR))
+    await store.create_agent(agent_row(d, created_at=at(3), parent_id="plan/p/1"))
+
+    async def listed(**how: Any) -> list[str]:
+        return [row.agent_id for row in await store.list_agents(**how)]
+
+    assert await listed(team="crew") == [b, a]
+    assert await listed(supervisor=a) == [b]
+    assert await listed(created_after=at(1)) == [d, c]
+    assert await listed(created_before=at(1)) == [a]
+    assert await listed(created_after=NOON, created_before=at(2), team="crew") == [b]
+    with pytest.raises(InvalidInput, match="no time zone"):
+        await listed(created_after=NOON.replace(tzinfo=None))
+    assert await store.count_agents() == {RUNNING: 3, ERROR: 1}
+    assert await store.count_agents(team="crew") == {RUNNING: 2}
+    assert await store.count_agents(role="critic", capability="fs") == {RUNNING: 1}
+    assert await store.count_agents(parent="plan/p/1") == {RUNNING: 1}
+    assert await store.count_agents(supervisor=a) == {RUNNING: 1}
+    assert await store.count_agents(role="pirate") == {}
+
+
+@pytest.mark.slow
+async def test_a_thousand_agents_with_full_mailboxes_are_listed_in_a_moment(store: Store) -> None:
+    await put_many(store, 1_000, [message() for _ in range(10)])
+    began = asyncio.get_running_loop().time()
+    found = await store.list_agents(team="crew")
+    assert asyncio.get_running_loop().time() - began < 1
+    assert [row.pending for row in found] == [10] * 1_000
 
 
 async def test_names_of_living_agents_are_found_by_their_beginning(store: Store) -> None:

@@ -22,6 +22,7 @@ from agent_examples import (
 from record_examples import NOON, at
 
 from mainstay.schemas.agent_calls import AgentEvent, AgentEventKind
+from mainstay.schemas.agent_run import message_entry_key
 from mainstay.schemas.conversation import Entry, EntryKind, ThreadRow
 from mainstay.schemas.errors import InvalidInput, LimitReached, NotFound, Refused
 from mainstay.schemas.lifecycle import LifeState
@@ -78,7 +79,7 @@ async def test_a_message_comes_back_as_it_was_sent(mail: Store) -> None:
     assert await mail.get_message(sent.id) == sent.model_copy(update={"number": 1})
     (header,) = await take(mail, 1)
     assert header == MessageHeader(
-        **{name: getattr(sent, name) for name in MessageHeader.model_fields if name != "bytes"},
+        **{name: getattr(sent, name) for name in {*MessageHeader.model_fields} & {*dict(sent)}},
         bytes=len(sent.text.encode()),
     )
     assert (await mail.get_message(sent.id)).delivered_at == NOON
@@ -432,3 +433,48 @@ async def test_whoever_sends_and_takes_at_once_no_bell_is_lost_or_rung_twice(url
     assert len(numbers) == len(set(numbers)) == 3 * 39
     for store in (one, two):
         await store.close()
+
+
+async def begin(store: Store, message_id: str, second: int, thread: str = "own") -> None:
+    """Begin to work on a message, as an agent does: its text goes to its thread."""
+    await store.create_thread(ThreadRow(thread_id=thread, created_at=NOON, updated_at=NOON))
+    key = message_entry_key(message_id)
+    told = Entry(key=key, kind=EntryKind.USER, text="x", at=at(second))
+    await store.append_entries(thread, [told])
+
+
+@pytest.fixture
+async def own_mail(store: Store) -> Store:
+    """A store with an agent that has a conversation of its own."""
+    await store.create_agent(agent_row(ANNA, name="anna", thread="own"))
+    return store
+
+
+async def lose_run(store: Store, batch: int) -> dict[str, int]:
+    """Take again what a lost run had; return how many runs were lost with each message."""
+    taken = await store.settle_and_take(ANNA, [], [], batch, 9, NOON, reclaims=True)
+    return {header.id: header.losses for header in taken}
+
+
+async def test_loss_of_a_run_counts_for_the_message_it_had_begun_last_and_no_other(
+    own_mail: Store,
+) -> None:
+    first, urgent, waiting = await send(own_mail, "first", "urgent", "waiting")
+    (apart,) = await send(own_mail, "apart", thread="other")
+    await take(own_mail, 1)
+    assert await lose_run(own_mail, 2) == {first: 0, urgent: 0, waiting: 0, apart: 0}
+    await begin(own_mail, first, 1)
+    assert await lose_run(own_mail, 3) == {first: 1, urgent: 0, waiting: 0, apart: 0}
+    await begin(own_mail, urgent, 2)
+    assert await lose_run(own_mail, 4) == {first: 1, urgent: 1, waiting: 0, apart: 0}
+    await begin(own_mail, apart, 3, "other")
+    assert await lose_run(own_mail, 5) == {first: 1, urgent: 1, waiting: 0, apart: 1}
+    assert await lose_run(own_mail, 5) == {first: 1, urgent: 1, waiting: 0, apart: 1}
+
+
+async def test_what_an_orderly_end_puts_back_is_no_loss(own_mail: Store) -> None:
+    (held,) = await send(own_mail, "held")
+    await take(own_mail, 1)
+    await begin(own_mail, held, 1)
+    await own_mail.settle_and_take(ANNA, [settled(held, PENDING)], [], 2, 0, NOON)
+    assert await lose_run(own_mail, 3) == {held: 0}

@@ -29,13 +29,13 @@ from mainstay.storage.agent_tables import (
     AgentRecord,
     MessageRecord,
     StateTransitionRecord,
-    SupervisionEventRecord,
 )
 from mainstay.storage.comparison import OPTIONS
 from mainstay.storage.connection import open_engine, read_url
 from mainstay.storage.migrate import HEAD, MIGRATIONS, current_version, migrate, migrate_engine
 from mainstay.storage.plan_tables import TaskRecord
 from mainstay.storage.store import open_store
+from mainstay.storage.supervision_tables import SupervisionEventRecord
 from mainstay.storage.tables import metadata
 from mainstay.storage.words import (
     AgentType,
@@ -103,6 +103,36 @@ def test_migrations_can_be_taken_back(engine: Engine) -> None:
     assert set(metadata.tables) <= set(inspect(engine).get_table_names())
 
 
+def test_what_was_stored_before_supervision_is_kept_and_has_its_team(
+    empty_engine: Engine, empty_url: str
+) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with empty_engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        for number, name in enumerate(("crew/anna", "review/reader.ab.read", "loner", "")):
+            statement = AGENT_VALUES.format(f"{AGENT[:-1]}{number}", "WORKER", "RUNNING")
+            connection.exec_driver_sql(statement)
+            connection.execute(
+                text("UPDATE agents SET name = :name WHERE agent_id = :id"),
+                {"name": name, "id": f"{AGENT[:-1]}{number}"},
+            )
+        connection.exec_driver_sql(EVENT_VALUES.format(f"{AGENT[:-1]}0"))
+    migrate(empty_url)
+    with empty_engine.connect() as connection:
+        assert current_version(connection) == HEAD
+        found = connection.execute(text("SELECT name, team, run FROM agents ORDER BY agent_id"))
+        assert [tuple(row) for row in found] == [
+            ("crew/anna", "crew", ""),
+            ("review/reader.ab.read", "review", ""),
+            ("loner", "", ""),
+            ("", "", ""),
+        ]
+        events = connection.execute(text("SELECT event_type, number FROM supervision_events"))
+        assert [tuple(row) for row in events] == [("AGENT_RESTARTED", 0)]
+
+
 @pytest.mark.slow
 def test_processes_that_open_a_new_database_at_once_all_succeed(empty_url: str) -> None:
     code = "import sys; from mainstay.storage.migrate import migrate; migrate(sys.argv[1])"
@@ -158,6 +188,10 @@ AGENT_VALUES = (
 TASK_VALUES = (
     "INSERT INTO tasks ({}, task_id, title, created_at, updated_at)"
     " VALUES ({}, '11111111111111111111111111111111', 't', '2026-01-01', '2026-01-01')"
+)
+EVENT_VALUES = (
+    "INSERT INTO supervision_events (event_id, supervisor_id, event_type, severity, created_at)"
+    " VALUES ('11111111111111111111111111111111', '{}', 'AGENT_RESTARTED', 'LOW', '2026-01-01')"
 )
 PLAN_VALUES = (
     "INSERT INTO plans (plan_id, name, status, priority, created_at)"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from documentation import ROOT, blocks_of
+from documentation import ROOT, blocks_of, teams_of
 
 README = ROOT / "README.md"
 MAINSTAY = Path(sys.executable).with_name("mainstay")
@@ -140,6 +140,25 @@ def test_its_agent_answers_and_its_cost_is_shown(
     answered = mainstay(ask)
     assert answered.stdout.strip() == 'I see ["one.md","two.md"]', answered.stderr
     assert re.search(r"main/helper +script:\S+talk.yaml +2 ", mainstay(cost).stdout)
+
+
+def test_its_team_comes_up_answers_and_goes_down(
+    folder: Path, background: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    [(name, team)] = teams_of(README).items()
+    (folder / name).write_text(team)
+    (folder / "shop-talk.yaml").write_text("turns: [{say: Yes.}]\nloop: true\n")
+    validate, up, ask, tree, pause, down = [
+        command for command in commands() if re.search(r"shop\b", command)
+    ]
+    assert mainstay(validate).returncode == 0
+    background("mainstay up --no-ui")
+    wait_for(lambda: mainstay("mainstay agent stop none").returncode == 4, "the server")
+    assert mainstay(up).returncode == 0
+    assert mainstay(ask).stdout == "Yes.\n"
+    assert len(re.findall(r"running +(?:stock|clerk-[12])", mainstay(tree).stdout)) == 3
+    assert mainstay(pause).stdout == "3 of 3 agents paused\n"
+    assert mainstay(down).stdout.startswith("team shop has ended")
 
 
 def test_its_python_runs(folder: Path) -> None:

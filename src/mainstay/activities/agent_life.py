@@ -29,16 +29,24 @@ from mainstay.schemas.agent_run import AgentPolicy
 from mainstay.schemas.conversation import ThreadRow
 from mainstay.schemas.errors import NotFound
 from mainstay.schemas.lifecycle import LifeState
-from mainstay.schemas.messages import Settlement
+from mainstay.schemas.messages import MessageStatus, Settlement
+from mainstay.schemas.supervision_calls import AgentLimits
 
 
 class AgentLife:
     """Getting ready, the mailbox, and the records of an agent."""
 
-    def __init__(self, storage: AgentStorage, models: Models, files: AgentFiles) -> None:
+    def __init__(
+        self,
+        storage: AgentStorage,
+        models: Models,
+        files: AgentFiles,
+        limits: AgentLimits | None = None,
+    ) -> None:
         self._storage = storage
         self._models = models
         self._files = files
+        self._limits = limits
 
     @activity.defn(name=names.AGENT_OPEN)
     async def open(self, call: OpenCall) -> Opened:
@@ -123,13 +131,34 @@ class AgentLife:
             thread=call.thread,
             spec_ref=call.spec_ref,
             parent_id=call.parent_id,
+            supervisor_id=call.supervisor_id,
             capabilities=tuple(spec.capabilities),
             created_at=now,
             updated_at=now,
         )
         if call.accounts:
             await self._storage.open_account(call.accounts[0], spec.budget, call.name)
-        return await self._storage.create_agent(row)
+        stored = await self._storage.create_agent(row, self._limits)
+        if call.incarnation > 1:
+            await self._note_restart(call, stored)
+        return stored
+
+    async def _note_restart(self, call: OpenCall, row: AgentRow) -> None:
+        """Put on record that a later run begins, unless the end of the one before says so."""
+        if row.state is LifeState.RESTARTING and row.restarts >= call.incarnation - 1:
+            return
+        restarted = AgentEvent(
+            agent_id=call.agent_id,
+            key=f"restarted/{call.incarnation}",
+            kind=AgentEventKind.STATE,
+            at=call.asked_at or datetime.now(UTC),
+            thread=call.thread,
+            message=f"its supervisor starts it again: run {call.incarnation}",
+            from_state=row.state if row.state is not LifeState.RESTARTING else None,
+            to_state=LifeState.RESTARTING,
+            trigger="restart",
+        )
+        await self._storage.append_agent_events([restarted])
 
 
 def policy_of(spec: AgentSpec) -> AgentPolicy:
@@ -144,7 +173,8 @@ def policy_of(spec: AgentSpec) -> AgentPolicy:
 
 
 def _settled_events(call: TakeCall, now: datetime) -> Sequence[AgentEvent]:
-    return [_settled_event(call, one, now) for one in call.settled]
+    ended = [one for one in call.settled if one.status is not MessageStatus.PENDING]
+    return [_settled_event(call, one, now) for one in ended]
 
 
 def _settled_event(call: TakeCall, one: Settlement, now: datetime) -> AgentEvent:

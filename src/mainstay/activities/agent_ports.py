@@ -14,6 +14,7 @@ from mainstay.schemas.errors import MainstayError
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import Message, MessageHeader, SendReceipt, Settlement
 from mainstay.schemas.model_calls import ModelCall as ModelCall
+from mainstay.schemas.supervision_calls import AgentLimits
 
 
 class Models(Protocol):
@@ -212,11 +213,12 @@ class Accounts(Protocol):
 class Agents(Protocol):
     """Rows about agents, for people and for lookups by name."""
 
-    async def create_agent(self, row: AgentRow) -> AgentRow:
+    async def create_agent(self, row: AgentRow, limits: AgentLimits | None = None) -> AgentRow:
         """Insert an agent and claim its name; the same id again changes nothing.
 
         Raises:
             Refused: another agent that has not ended has that name.
+            LimitReached: there are as many agents as ``limits`` allow.
         """
 
     async def get_agent(self, agent: str) -> AgentRow | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from mainstay.activities.ports import Documents
 from mainstay.schemas.agent_calls import AgentRow
 from mainstay.schemas.messages import Settlement
 from mainstay.schemas.supervision import SupervisorView
@@ -42,7 +43,7 @@ class SupervisionStorage(Protocol):
         which; with ``path`` that one and all below it."""
 
     async def team_agents(
-        self, team: str, run: str = "", path: str | None = None
+        self, team: str, run: str = "", path: str | None = None, *, living: bool = False
     ) -> list[AgentRow]:
         """Return a team's supervised agents, of its newest life unless ``run`` says which; with
         ``path`` those of that supervisor and of all below it. By supervisor, then by name."""
@@ -69,3 +70,7 @@ class SupervisionStorage(Protocol):
 
         Idle agents whose latest messages went well are left out: a thousand of them cost nothing.
         """
+
+
+class TeamStorage(SupervisionStorage, Documents, Protocol):
+    """The same, and the documents that hold team files."""

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mainstay.cli.agent_arguments import AgentArgument
+from mainstay.cli.agent_filters import (
+    CapabilityOption,
+    OlderOption,
+    ParentOption,
+    RoleOption,
+    StateOption,
+    TeamOption,
+    UnderOption,
+)
 from mainstay.cli.amounts import format_age, format_count, format_money
 from mainstay.cli.arguments import JsonOption
 from mainstay.cli.messages import hint, say
@@ -26,24 +35,11 @@ if TYPE_CHECKING:
 
     from mainstay.cli.agent_reading import Sight
     from mainstay.schemas.budgets import Account
-    from mainstay.schemas.lifecycle import LifeState
     from mainstay.schemas.messages import Message
 
 LATEST_MESSAGES = 5
 LONGEST_TEXT = 100
 
-StateOption = Annotated[
-    list[str] | None,
-    option(
-        "--state",
-        metavar="STATE",
-        help="Only agents in this state: running, paused, lost, ...; may be repeated.",
-        show_default=False,
-    ),
-]
-RoleOption = Annotated[str, option("--role", help="Only agents of this role.")]
-TeamOption = Annotated[str, option("--team", help="Only agents of this team.")]
-CapabilityOption = Annotated[str, option("--capability", help="Only agents that are good at it.")]
 AllOption = Annotated[bool, option("--all", help="Those that have ended, too.")]
 LimitOption = Annotated[int, option("--limit", min=1, max=10_000, help="At most so many.")]
 
@@ -52,14 +48,19 @@ def list_agents(
     states: StateOption = None,
     role: RoleOption = "",
     team: TeamOption = "",
+    under: UnderOption = "",
     capability: CapabilityOption = "",
+    parent: ParentOption = "",
+    older_than: OlderOption = None,
     show_all: AllOption = False,
     limit: LimitOption = 200,
     as_json: JsonOption = False,
 ) -> None:
     """List agents: what each does, what waits for it, what it has cost."""
-    filters = {"role": role, "capability": capability, "name_prefix": f"{team}/" if team else ""}
-    asyncio.run(_list(states or [], filters, show_all, limit, as_json))
+    asked = {"role": role, "team": team, "under": under, "capability": capability}
+    asyncio.run(
+        _list(states or [], {**asked, "parent": parent}, older_than, show_all, limit, as_json)
+    )
 
 
 def info(agent: AgentArgument, as_json: JsonOption = False) -> None:
@@ -74,17 +75,28 @@ def register(app: typer.Typer) -> None:
 
 
 async def _list(
-    states: list[str], filters: dict[str, str], show_all: bool, limit: int, as_json: bool
+    texts: list[str],
+    asked: dict[str, str],
+    older_than: str | None,
+    show_all: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    from mainstay.cli.agent_reading import take_sights
+    from mainstay.cli.agent_choice import Choice, choose, living_states, read_state
+    from mainstay.cli.agent_many import take_all_sights
+    from mainstay.cli.amounts import read_duration
     from mainstay.cli.reading import reading
 
-    wanted = {_state(text) for text in states}
+    wanted = {read_state(text) for text in texts}
+    age = None if older_than is None else read_duration("--older-than", older_than)
     async with reading() as mainstay:
-        rows = await mainstay.agents(
-            states=_living() if not (show_all or states) else (), limit=limit, **filters
+        rows = await choose(
+            mainstay,
+            Choice(**asked, older_than=age),
+            states=living_states() if not (show_all or texts) else (),
+            limit=limit,
         )
-        sights = await take_sights(mainstay, rows)
+        sights = await take_all_sights(mainstay, rows)
     sights = [sight for sight in sights if not wanted or sight.state in wanted]
     if as_json:
         print_json([as_data(sight) for sight in sights])
@@ -95,22 +107,6 @@ async def _list(
         return
     _print_sights(sights)
     _tell_what_is_wrong(sights)
-
-
-def _living() -> tuple[LifeState, ...]:
-    from mainstay.schemas.lifecycle import LifeState
-
-    return tuple(state for state in LifeState if state is not LifeState.TERMINATED)
-
-
-def _state(text: str) -> str:
-    from mainstay.schemas.errors import InvalidInput
-    from mainstay.schemas.lifecycle import LifeState
-
-    known = [state.value.lower() for state in LifeState] + ["lost"]
-    if text.lower() not in known:
-        raise InvalidInput(f"no agent is ever {text!r}", hint=f"the states are {', '.join(known)}")
-    return text.lower()
 
 
 def as_data(sight: Sight) -> dict[str, Any]:  # Any: JSON-like data

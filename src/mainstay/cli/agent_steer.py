@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mainstay.cli.agent_arguments import AgentArgument, LivingAgentArgument, ReasonOption
+from mainstay.cli.agent_filters import (
+    CapabilityOption,
+    LivingAgentsArgument,
+    RoleOption,
+    StateOption,
+    TeamOption,
+    UnderOption,
+    YesOption,
+)
 from mainstay.cli.arguments import JsonOption
 from mainstay.cli.messages import hint, say
 from mainstay.cli.options import option
@@ -19,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from mainstay.agent_handle import AgentHandle
+    from mainstay.cli.agent_choice import Choice
     from mainstay.client import Mainstay
     from mainstay.schemas.agent import BudgetSpec
     from mainstay.schemas.agent_calls import AgentRow
@@ -48,24 +58,72 @@ TimeOption = Annotated[
 ]
 
 
-def pause(agent: LivingAgentArgument, reason: ReasonOption = "") -> None:
-    """Let an agent begin nothing new; messages wait in its mailbox."""
-    asyncio.run(_pause(agent, reason))
+def pause(
+    agents: LivingAgentsArgument = None,
+    team: TeamOption = "",
+    under: UnderOption = "",
+    role: RoleOption = "",
+    states: StateOption = None,
+    capability: CapabilityOption = "",
+    reason: ReasonOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let agents begin nothing new; messages wait in their mailboxes."""
+    choice = _choice(agents, team, under, role, states, capability)
+    asyncio.run(_steer("pause", choice, yes, as_json, reason=reason))
 
 
-def resume(agent: LivingAgentArgument) -> None:
-    """Let a paused agent go on."""
-    asyncio.run(_resume(agent))
+def resume(
+    agents: LivingAgentsArgument = None,
+    team: TeamOption = "",
+    under: UnderOption = "",
+    role: RoleOption = "",
+    states: StateOption = None,
+    capability: CapabilityOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let paused agents go on."""
+    choice = _choice(agents, team, under, role, states, capability)
+    asyncio.run(_steer("resume", choice, yes, as_json))
 
 
-def stop(agent: LivingAgentArgument, grace: GraceOption = None, reason: ReasonOption = "") -> None:
-    """End an agent: it finishes what it does, and what waits in its mailbox fails."""
-    asyncio.run(_stop(agent, _duration("--grace", grace), reason))
+def stop(
+    agents: LivingAgentsArgument = None,
+    team: TeamOption = "",
+    under: UnderOption = "",
+    role: RoleOption = "",
+    states: StateOption = None,
+    capability: CapabilityOption = "",
+    grace: GraceOption = None,
+    reason: ReasonOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """End agents: each finishes what it does, and what waits in its mailbox fails.
+
+    One of a team is stopped by its supervisor, within its `shutdown`, and can be started again.
+    """
+    choice = _choice(agents, team, under, role, states, capability)
+    within = _duration("--grace", grace)
+    asyncio.run(_steer("stop", choice, yes, as_json, reason=reason, grace=within))
 
 
-def restart(agent: LivingAgentArgument, reason: ReasonOption = "") -> None:
-    """Let an agent get ready again, and take up one that is lost; its conversation goes on."""
-    asyncio.run(_restart(agent, reason))
+def restart(
+    agents: LivingAgentsArgument = None,
+    team: TeamOption = "",
+    under: UnderOption = "",
+    role: RoleOption = "",
+    states: StateOption = None,
+    capability: CapabilityOption = "",
+    reason: ReasonOption = "",
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let agents get ready again, and take up those that are lost; conversations go on."""
+    choice = _choice(agents, team, under, role, states, capability)
+    asyncio.run(_steer("restart", choice, yes, as_json, reason=reason))
 
 
 def answer(agent: LivingAgentArgument, text: AnswerArgument, question: QuestionOption = "") -> None:
@@ -128,31 +186,38 @@ async def _found(text: str) -> AsyncIterator[tuple[AgentHandle, AgentRow]]:
         yield mainstay.agent_handle(row.agent_id), row
 
 
-async def _pause(text: str, reason: str) -> None:
-    async with _found(text) as (agent, row):
-        say(f"{row.name}: {await agent.pause(reason)}")
-        hint(f"`mainstay agent resume {row.name}` lets it go on")
+def _choice(
+    names: list[str] | None,
+    team: str,
+    under: str,
+    role: str,
+    states: list[str] | None,
+    capability: str,
+) -> Choice:
+    from mainstay.cli.agent_choice import Choice, read_state
+    from mainstay.schemas.errors import InvalidInput
+
+    wanted = tuple(read_state(text) for text in states or ())
+    choice = Choice(tuple(names or ()), team, under, role, capability, wanted)
+    if not (choice.names or choice.has_filters):
+        raise InvalidInput(
+            "no agent is named", hint="name some, or choose them: --team, --under, --role, --state"
+        )
+    return choice
 
 
-async def _resume(text: str) -> None:
-    async with _found(text) as (agent, row):
-        say(f"{row.name}: {await agent.resume()}")
+async def _steer(
+    verb: str,
+    choice: Choice,
+    yes: bool,
+    as_json: bool,
+    *,
+    reason: str = "",
+    grace: timedelta | None = None,
+) -> None:
+    from mainstay.cli.agent_bulk import Order, steer
 
-
-async def _stop(text: str, grace: timedelta | None, reason: str) -> None:
-    from mainstay.agent_driving import Driving
-
-    async with _found(text) as (agent, row):
-        if await agent.driving() is Driving.LOST:
-            # Only a workflow can end an agent's life properly: what waits in its mailbox fails.
-            await agent.restart("to be stopped")
-        say(f"{row.name}: {await agent.stop(reason, grace)}")
-        hint(f"`mainstay agent watch {row.name}` follows it to its end")
-
-
-async def _restart(text: str, reason: str) -> None:
-    async with _found(text) as (agent, row):
-        say(f"{row.name}: {await agent.restart(reason)}; its conversation and its mailbox stay")
+    await steer(Order(verb, reason, grace), choice, yes=yes, as_json=as_json)
 
 
 async def _answer(text: str, words: str, question: str) -> None:

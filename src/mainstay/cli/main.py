@@ -27,6 +27,8 @@ COMMANDS = (
     "run",
     "watch",
     "agent",
+    "team",
+    "supervisor",
     "thread",
     "cost",
     "up",

@@ -47,7 +47,7 @@ def validate(files: FilesArgument, tools: ToolsOption = None, as_json: JsonOptio
         found += validation.problems
         if not as_json:
             for problem in validation.problems:
-                _print_problem(problem)
+                print_problem(problem)
             if validation.plan is not None:
                 print(f"{file}: ok, {_counted(len(validation.plan.tasks), 'task')}")
     if as_json:
@@ -101,7 +101,8 @@ def tool_specs(extra: list[str] | None) -> Mapping[str, ToolSpec]:
     return load_catalogue([*Settings().tools, *(extra or [])]).specs()
 
 
-def _print_problem(problem: Problem) -> None:
+def print_problem(problem: Problem) -> None:
+    """Print a problem below its place, with the line it is in."""
     print(
         f"{problem.source}:{problem.line}:{problem.column}: {problem.severity}: {problem.message}"
     )

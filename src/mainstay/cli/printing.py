@@ -39,6 +39,10 @@ STATES: dict[str, tuple[str, str, str]] = {
     "error": ("✗", "x", "red"),
     "restarting": ("↻", "~", "yellow"),
     "lost": ("!", "!", "red"),
+    "starting": ("◌", "o", "cyan"),
+    "backing off": ("↻", "~", "yellow"),
+    "stopped": ("■", "#", "dim"),
+    "held": ("!", "!", "red"),
 }
 """Each state's symbol, its symbol where only ASCII can be shown, and its colour."""
 

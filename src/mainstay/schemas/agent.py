@@ -95,11 +95,16 @@ class MailboxSpec(Spec):
 
 
 class OnFailure(StrEnum):
-    """What an agent does when it could not work on a message: go on, pause, or stop."""
+    """What an agent does when it could not work on a message: go on, pause, stop, or fail.
+
+    FAIL ends it in an error, and its supervisor restarts it without that message; one without a
+    supervisor waits in the error for a person.
+    """
 
     REPORT = "report"
     PAUSE = "pause"
     STOP = "stop"
+    FAIL = "fail"
 
 
 def as_names(value: Any) -> Any:  # Any: whatever stood in the file; pydantic judges it next

@@ -15,6 +15,7 @@ from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import MessageHeader, Settlement
 from mainstay.schemas.model import Model
 from mainstay.schemas.run import Failure
+from mainstay.schemas.supervision import ChildExit
 
 
 class AgentEventKind(StrEnum):
@@ -68,6 +69,10 @@ class OpenCall(Model):
     is_restart: bool = False
     """Its thread must be there already: it never starts afresh in silence."""
     generation: int = 0
+    incarnation: int = 1
+    """How often its supervisor started it; a later one than the first is put on record."""
+    asked_at: datetime | None = None
+    """By the workflow's clock, which dates what is put on record."""
 
 
 class Opened(Model):
@@ -307,6 +312,8 @@ class AgentResult(Model):
     failure: Failure | None = None
     """Why it could not go on, when that was no message's fault."""
     usage: Usage = Usage()
+    exit: ChildExit | None = None
+    """What its supervisor is told; None without one."""
 
 
 class AgentRow(Model):

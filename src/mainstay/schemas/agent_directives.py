@@ -106,10 +106,20 @@ class ResumeAsked:
 
 @dataclass(frozen=True, slots=True)
 class StopAsked:
-    """End."""
+    """End; ``is_cancel`` came as Temporal's own cancel, which hurries an end that has begun."""
 
     reason: str = ""
     grace: timedelta | None = None
+    is_cancel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ShutDownAsked:
+    """End for the supervisor; ``keeps`` for another run to go on, ``grace`` None for ever."""
+
+    reason: str = ""
+    grace: timedelta | None = None
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +148,7 @@ AgentSignal = (
     | PauseAsked
     | ResumeAsked
     | StopAsked
+    | ShutDownAsked
     | RestartAsked
     | ClockTicked
 )
@@ -221,8 +232,13 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class TellReady:
+    """Tell the supervisor that the agent is ready."""
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Nothing is left to do: settle what is settled, and end."""
 
 
-AgentDirective = Open | Take | Think | Summarize | Act | Collect | StopTurn | Note | End
+AgentDirective = Open | Take | Think | Summarize | Act | Collect | StopTurn | Note | TellReady | End

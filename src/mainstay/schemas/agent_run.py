@@ -41,6 +41,11 @@ class TurnInput(Model):
     is_error: bool = False
 
 
+def message_entry_key(message_id: str) -> str:
+    """Name the entry of a thread with which the work on a message begins."""
+    return f"message/{message_id}"
+
+
 class UseStatus(StrEnum):
     """Where a tool call of the turn stands.
 
@@ -148,6 +153,41 @@ class AgentCounts(Model):
     """Turns since the history was last begun anew."""
 
 
+class Leave(Model):
+    """The run of an agent is ending, so that its supervisor starts it again: it leaves.
+
+    Attributes:
+        by: until when its turn may go on; None is for ever.
+        is_landing: what was in flight is stopped, and is waited for until ``by``.
+        closes: it is not to be started again after all, so it ends for good.
+        reason: why, for people.
+    """
+
+    by: datetime | None = None
+    is_landing: bool = False
+    closes: bool = False
+    reason: str = ""
+
+
+class Supervised(Model):
+    """Who supervises an agent. It then ends when it fails, and is started again by that one.
+
+    Attributes:
+        supervisor_id: the workflow that is told when the agent is ready and when it ends.
+        row_id: that supervisor's row among the agents.
+        name: what it is called there.
+        incarnation: how often it was started, this time included.
+        on_failure, errors: in place of what the agent's own file says; ``errors`` goes first.
+    """
+
+    supervisor_id: str
+    row_id: str
+    name: str
+    incarnation: int = 1
+    on_failure: OnFailure | None = None
+    errors: ErrorPolicy | None = None
+
+
 class AgentState(Model):
     """A whole agent's state, passed as it is when it continues as new.
 
@@ -158,6 +198,9 @@ class AgentState(Model):
         queue: headers of the batch that wait.
         settled: what became of messages, not yet told to storage.
         summarize: the thread whose older part is to be summarised before the next model call.
+        is_told: its supervisor knows that it is ready.
+        is_shut_down: its supervisor told it to end.
+        is_over: its run has ended, though not its life: its supervisor starts it again.
     """
 
     life: Lifecycle
@@ -178,6 +221,11 @@ class AgentState(Model):
     is_once: bool = False
     """It ends after its first message."""
     result: Settlement | None = None
+    supervised: Supervised | None = None
+    is_told: bool = False
+    is_shut_down: bool = False
+    leave: Leave | None = None
+    is_over: bool = False
 
 
 class AgentOptions(Model):
@@ -188,25 +236,6 @@ class AgentOptions(Model):
     rollover_turns: int = Field(200, ge=1)
     is_once: bool = False
     """End after the first message: for the agents that a plan's tasks start."""
-
-
-class Supervised(Model):
-    """Who supervises an agent. It then ends when it fails, and is started again by that one.
-
-    Attributes:
-        supervisor_id: the workflow that is told when the agent is ready and when it ends.
-        row_id: that supervisor's row among the agents.
-        name: what it is called there.
-        incarnation: how often it was started, this time included.
-        on_failure, errors: in place of what the agent's own file says; ``errors`` goes first.
-    """
-
-    supervisor_id: str
-    row_id: str
-    name: str
-    incarnation: int = 1
-    on_failure: OnFailure | None = None
-    errors: ErrorPolicy | None = None
 
 
 class AgentRequest(Model):

@@ -64,6 +64,11 @@ def task_agent_name(agent: str, place: str) -> str:
     return f"{team}/{agent}.{rest.replace('/', '.')}"
 
 
+def spec_ref_of(body: bytes) -> str:
+    """Name the document that holds an agent's file; the same file has the same name."""
+    return f"agent-spec/{hashlib.sha256(body).hexdigest()}"
+
+
 def account_of(agent_id: str) -> str:
     """Name the account that pays for an agent."""
     return f"agent/{agent_id}"

@@ -74,7 +74,10 @@ class Message(Model):
 
 
 class MessageHeader(Model):
-    """What the workflow knows of a message: everything but its text."""
+    """What the workflow knows of a message: everything but its text.
+
+    ``losses`` says how many runs of the agent were lost while they worked on it.
+    """
 
     id: str
     type: str = "chat"
@@ -87,6 +90,7 @@ class MessageHeader(Model):
     output_schema_ref: str = ""
     priority: Level = Level.NORMAL
     bytes: int = 0
+    losses: int = 0
 
 
 class Settlement(Model):

@@ -14,3 +14,6 @@ SEARCH_ATTRIBUTES: dict[str, str] = {
     CAPABILITY: "KeywordList",
 }
 """Every attribute with its type, by the names Temporal gives to types."""
+
+INCARNATION = "incarnation"
+"""The memo of a supervised workflow: how often it was started, this time included."""

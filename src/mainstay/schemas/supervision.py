@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from mainstay.schemas.agent import OnFailure
 from mainstay.schemas.durations import Duration
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.model import Model
+from mainstay.schemas.packing import pack, unpack
 from mainstay.schemas.run import Failure
 from mainstay.schemas.team import (
     AutoShutdown,
@@ -110,11 +117,28 @@ class StopStep(StrEnum):
 
 
 class AfterStop(StrEnum):
-    """What becomes of a child that is being stopped: started again, kept, or forgotten."""
+    """What becomes of a child that is being stopped.
+
+    It is started again, kept, or forgotten; FAIL counts its end as a failure of its own.
+    """
 
     START = "start"
     KEEP = "keep"
     REMOVE = "remove"
+    FAIL = "fail"
+
+
+class IfNotReady(StrEnum):
+    """What becomes of a child that ends in a failure before it is ready.
+
+    END: the supervisor's start-up fails. FORGET: it was added, and its plan is dropped. STOP: a
+    person asked for its start, and it stays stopped. RETRY: a restart failed, which counts.
+    """
+
+    END = "end"
+    FORGET = "forget"
+    STOP = "stop"
+    RETRY = "retry"
 
 
 class ChildState(Model):
@@ -127,6 +151,7 @@ class ChildState(Model):
         failures: in a row, for the back-off.
         until: when the present phase has lasted too long: a stop's next step, a back-off's end.
         must_stop: it is to be stopped as soon as those after it have ended; with ``after``.
+        if_not_ready: what follows if its present start fails.
         is_held: its failure is not cured by a restart; ``detail`` says why.
     """
 
@@ -142,6 +167,7 @@ class ChildState(Model):
     must_stop: bool = False
     after: AfterStop = AfterStop.KEEP
     stop_step: StopStep | None = None
+    if_not_ready: IfNotReady = IfNotReady.END
     is_held: bool = False
     detail: str = ""
 
@@ -165,6 +191,10 @@ class SupervisorState(Model):
         life: INITIALIZING until every child was started once; RUNNING; STOPPING; TERMINATED.
         restarts: moments of the restarts within the window, oldest first.
         restarted: it has used its one restart of all children (``Escalation.RESTART``).
+        restarted_at: when it last did, or restarted a child since.
+        forgotten: last incarnations of the children forgotten latest, by name, so that what an
+            earlier child of a name tells is not heard as a later one's.
+        is_hurried: what does not end at once is killed.
         end: how it is going to end, once it is STOPPING.
         keeps: its children may be started again, so their mailboxes stay open when they stop.
     """
@@ -176,10 +206,22 @@ class SupervisorState(Model):
     restarts: tuple[datetime, ...] = ()
     restarts_in_all: int = 0
     restarted: bool = False
+    restarted_at: datetime | None = None
+    forgotten: dict[str, int] = Field(default_factory=dict)
     end: SupervisorEnd | None = None
     reason: str = ""
     keeps: bool = False
+    is_hurried: bool = False
     is_open: bool = False
+
+    @model_serializer(mode="wrap")
+    def _shorten(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON
+        return pack(handler(self))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lengthen(cls, data: Any) -> Any:  # Any: packed data, plain data, or a model
+        return unpack(data)
 
 
 class SupervisorOptions(Model):

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from mainstay.schemas.durations import Duration
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.model import Model
+from mainstay.schemas.packing import pack, unpack
 from mainstay.schemas.supervision import (
     ChildPlan,
     SupervisorPolicy,
@@ -61,27 +68,47 @@ class OpenSupervisorCall(Model):
 
 
 class OpenedSupervisor(Model):
-    """A supervisor may begin; ``alive`` are adopted children by name and incarnation."""
+    """A supervisor may begin; ``alive`` are adopted children by name and incarnation.
+
+    ``lived`` are those that a predecessor had: their next incarnation is counted from there.
+    """
 
     policy: SupervisorPolicy
     plans: tuple[ChildPlan, ...] = ()
     alive: tuple[tuple[str, int], ...] = ()
+    lived: tuple[tuple[str, int], ...] = ()
 
 
 class SupervisorRecordCall(Model):
-    """Store events and the supervisor's picture, in one transaction."""
+    """Store events and the supervisor's picture, in one transaction.
+
+    The picture of many children is compressed: each restart puts one into history.
+    """
 
     view: SupervisorView
+    run: str = ""
+    parent_row: str = ""
     events: tuple[SupervisionEvent, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _shorten(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:  # Any: JSON
+        return pack(handler(self))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lengthen(cls, data: Any) -> Any:  # Any: packed data, plain data, or a model
+        return unpack(data)
 
 
 class KillCall(Model):
     """Terminate workflows, a supervisor's with everything below it.
 
     ``keeps`` leaves mailboxes open and rows RESTARTING; else they are closed and TERMINATED.
+    ``run`` is the team's life.
     """
 
     workflow_ids: tuple[str, ...]
+    run: str = ""
     reason: str = ""
     keeps: bool = False
 
@@ -157,10 +184,10 @@ class ChildRequest(Model):
 class AgentLimits(Model):
     """How many agents there may be; None is no limit. Source: specification 002, 4.2."""
 
-    agents: int | None = 1_000
-    children: int | None = 50
-    depth: int | None = 10
-    team_agents: int | None = None
+    agents: int | None = Field(1_000, ge=0)
+    children: int | None = Field(50, ge=0)
+    depth: int | None = Field(10, ge=0)
+    team_agents: int | None = Field(None, ge=0)
     roles: dict[str, int] = Field(default_factory=dict)
     team_roles: dict[str, int] = Field(default_factory=dict)
-    warn_at: float = 0.8
+    warn_at: float = Field(0.8, gt=0, le=1)

@@ -68,15 +68,29 @@ def project_states(connection: Connection, events: Sequence[AgentEvent]) -> None
     ]
     if not changes:
         return
-    rows = _load_states(connection, sorted({event.agent_id for event in changes}))
+    rows = load_states(connection, sorted({event.agent_id for event in changes}))
     changes = [event for event in changes if event.agent_id in rows]
+    ended = [id_ for id_, row in rows.items() if row["current_state"] is LifeState.TERMINATED]
     for event in changes:
         _apply_state(rows[event.agent_id], event)
+    # An agent that its supervisor starts again after its end is sent messages again.
+    begun = [id_ for id_ in ended if rows[id_]["current_state"] is not LifeState.TERMINATED]
+    if begun:
+        connection.execute(_OPEN, [{"of_agent": agent_id} for agent_id in sorted(begun)])
     if rows:
         connection.execute(_UPDATE_STATE, [rows[agent_id] for agent_id in sorted(rows)])
     transitions = [_transition_values(event) for event in changes if event.from_state is not None]
     if transitions:
         connection.execute(insert_new(connection, tables.state_transitions), transitions)
+
+
+def load_states(connection: Connection, agent_ids: Sequence[str]) -> dict[str, Values]:
+    """Return what STATE events change of agents' rows, by id, for those that have a row."""
+    rows: dict[str, Values] = {}
+    for first in range(0, len(agent_ids), IN_LIMIT):
+        found = connection.execute(_SELECT_STATES, {"ids": agent_ids[first : first + IN_LIMIT]})
+        rows |= {row["of_agent"]: dict(row) for row in found.mappings()}
+    return rows
 
 
 def agent_events_after(
@@ -119,14 +133,6 @@ def _event_values(event: AgentEvent) -> Values:
     return values
 
 
-def _load_states(connection: Connection, agent_ids: Sequence[str]) -> dict[str, Values]:
-    rows: dict[str, Values] = {}
-    for first in range(0, len(agent_ids), IN_LIMIT):
-        found = connection.execute(_SELECT_STATES, {"ids": agent_ids[first : first + IN_LIMIT]})
-        rows |= {row["of_agent"]: dict(row) for row in found.mappings()}
-    return rows
-
-
 def _apply_state(row: Values, event: AgentEvent) -> None:
     row["restart_count"] += event.to_state is LifeState.RESTARTING
     row["error_count"] += event.to_state is LifeState.ERROR
@@ -166,3 +172,8 @@ _SELECT_STATES = select(
     _a.error_count,
 ).where(_a.agent_id.in_(bindparam("ids", expanding=True)))
 _UPDATE_STATE = update(tables.agents).where(_a.agent_id == bindparam("of_agent"))
+_OPEN = (
+    update(tables.agents)
+    .where(_a.agent_id == bindparam("of_agent"), _a.run == "")
+    .values(is_closed=False, updated_at=_a.updated_at)
+)

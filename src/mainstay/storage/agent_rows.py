@@ -1,22 +1,8 @@
-"""Agents' rows: how they are written, found and listed."""
+"""Agents' rows: how they are written and found."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    Select,
-    bindparam,
-    case,
-    func,
-    literal,
-    select,
-)
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Connection, RowMapping, bindparam, case, func, select
 
 from mainstay.schemas.agent_calls import AgentRow
 from mainstay.schemas.errors import InvalidInput, MainstayError, Refused
@@ -25,7 +11,6 @@ from mainstay.schemas.messages import MessageStatus
 from mainstay.storage import tables
 from mainstay.storage.agent_events import project_states, state_events_of
 from mainstay.storage.changes import insert_new
-from mainstay.storage.queries import FOUND_AT_MOST
 from mainstay.storage.rows import Values, exact, moment, shown, storable_text
 from mainstay.storage.words import AgentType
 
@@ -46,6 +31,7 @@ AGENT_COLUMNS = (
     _a.thread,
     _a.spec_ref,
     _a.parent_id,
+    _a.supervisor_id,
     _a.capabilities,
     _a.detail,
     _a.restart_count,
@@ -80,6 +66,9 @@ def agent_values(row: AgentRow) -> Values:
         "thread": exact(row.thread, "thread"),
         "spec_ref": exact(row.spec_ref, "the document key"),
         "parent_id": exact(row.parent_id, "the parent of an agent"),
+        "supervisor_id": exact(row.supervisor_id, "the supervisor of an agent") or None,
+        "team": team_of(row.name),
+        "run": "",
         "capabilities": [exact(one, "capability") for one in row.capabilities],
         "detail": shown(row.detail),
         "restart_count": row.restarts,
@@ -89,10 +78,17 @@ def agent_values(row: AgentRow) -> Values:
     }
 
 
+def team_of(name: str) -> str:
+    """Return the team in a full name; nothing when it has none."""
+    team, slash, _ = name.partition("/")
+    return team if slash else ""
+
+
 def agent_from(row: RowMapping) -> AgentRow:
     """Return what a row tells of an agent."""
+    values = {name: row[name] for name in AgentRow.model_fields if name in row}
     return AgentRow(
-        **{name: row[name] for name in AgentRow.model_fields if name in row},
+        **{**values, "supervisor_id": row["supervisor_id"] or ""},
         role=row["agent_type"].lower(),
         state=row["current_state"],
         previous=row["previous_state"],
@@ -109,10 +105,12 @@ def insert_agent(connection: Connection, values: Values) -> AgentRow | MainstayE
         values: what :func:`agent_values` makes.
 
     Returns:
-        The row as it is stored; or that its name is another agent's.
+        The row as it is stored; or that its name is another agent's, or its supervisor unknown.
     """
+    agent_id, supervisor_id = values["agent_id"], values["supervisor_id"]
+    if supervisor_id and agent_by_id(connection, supervisor_id) is None:
+        return InvalidInput(f"agent {agent_id!r} has the unknown supervisor {supervisor_id!r}")
     statement = insert_new(connection, tables.agents).returning(_a.agent_id)
-    agent_id = values["agent_id"]
     if connection.execute(statement, values).first() is not None:
         project_states(connection, state_events_of(connection, agent_id))
     row = agent_by_id(connection, agent_id)
@@ -139,39 +137,6 @@ def find_agent(connection: Connection, agent: str) -> AgentRow | None:
     return agent_from(row) if row is not None else None
 
 
-def agents(
-    connection: Connection,
-    states: Sequence[LifeState],
-    role: str,
-    capability: str,
-    name_prefix: str,
-    parent: str,
-    limit: int,
-) -> list[AgentRow]:
-    """Return agents, the newest first; what is empty does not choose."""
-    query = select(*AGENT_COLUMNS).order_by(_a.created_at.desc(), _a.agent_id.desc()).limit(limit)
-    if states:
-        query = query.where(_a.current_state.in_(states))
-    if role:
-        if role.upper() not in AgentType.__members__:
-            return []
-        query = query.where(_a.agent_type == AgentType(role.upper()))
-    if capability:
-        query = query.where(_can(connection, capability))
-    if name_prefix:
-        query = _beginning(query, name_prefix)
-    if parent:
-        query = query.where(_a.parent_id == parent)
-    return [agent_from(row) for row in connection.execute(query).mappings()]
-
-
-def agent_names(connection: Connection, prefix: str) -> list[str]:
-    """Return the names of living agents that begin with a text, sorted."""
-    query = select(_a.name).where(_a.current_state != LifeState.TERMINATED, _a.name != "")
-    found = connection.execute(_beginning(query, prefix).order_by(_a.name).limit(FOUND_AT_MOST))
-    return sorted(found.scalars())
-
-
 def transitions(connection: Connection, agent_id: str) -> list[Transition]:
     """Return an agent's changes of state, the first one first, numbered from 1."""
     t = tables.state_transitions.c
@@ -188,19 +153,6 @@ def transitions(connection: Connection, agent_id: str) -> list[Transition]:
         )
         for number, row in enumerate(found, 1)
     ]
-
-
-def _can(connection: Connection, capability: str) -> ColumnElement[bool]:
-    if connection.dialect.name == "postgresql":
-        wanted = literal([capability], postgresql.JSONB)
-        return _a.capabilities.cast(postgresql.JSONB).contains(wanted)
-    each = func.json_each(_a.capabilities).table_valued("value")
-    return select(each.c.value).where(each.c.value == capability).exists()
-
-
-def _beginning(query: Select[Any], prefix: str) -> Select[Any]:  # Any: whatever is selected
-    # Not LIKE: SQLite's takes upper and lower case for the same.
-    return query.where(func.substr(_a.name, 1, len(prefix)) == prefix)
 
 
 _SELECT_BY_ID = select(*AGENT_COLUMNS).where(_a.agent_id == bindparam("of_agent"))

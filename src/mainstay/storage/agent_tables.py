@@ -35,20 +35,27 @@ from mainstay.storage.columns import (
     choice,
     utc_now,
 )
-from mainstay.storage.words import (
-    AgentType,
-    RoutingType,
-    Severity,
-    SupervisionEventType,
-)
+from mainstay.storage.words import AgentType, RoutingType
 
 ZERO = {"server_default": sql("0")}
 EMPTY_OBJECT = {"server_default": sql("'{}'")}
 EMPTY_LIST = {"server_default": sql("'[]'")}
 BLANK = {"server_default": sql("''")}
 LIVING_AND_NAMED = "current_state <> 'TERMINATED' AND name <> ''"
+LIVING_AGENT = "current_state <> 'TERMINATED' AND run = ''"
+"""What limits count: supervisors, which have a ``run``, are left out."""
+ENDED = "processed_at IS NOT NULL"
 Number = BigInteger().with_variant(Integer, "sqlite")
 """A number that may grow for ever; SQLite's INTEGER has 64 bits anyway."""
+
+
+def living(name: str, *columns: str) -> Index:
+    """Make an index of the living agents alone, by which limits are counted.
+
+    SQLite reads no table when the columns of the condition are in the index, too.
+    """
+    where = sql(LIVING_AGENT)
+    return Index(f"idx_agents_living_{name}", *columns, sqlite_where=where, postgresql_where=where)
 
 
 class AgentRecord(SQLModel, table=True):
@@ -56,6 +63,8 @@ class AgentRecord(SQLModel, table=True):
 
     ``state_since`` is when the present state began, ``bell_rung_at`` when the agent was told that
     something lies in its mailbox (null: it was not), ``taken_batch`` the batch it took last.
+    ``team`` is the first part of the name. ``run`` is empty for an agent; for a supervisor, whose
+    mailbox is closed, it is the life of its team.
     """
 
     __tablename__: ClassVar[str] = "agents"
@@ -70,6 +79,10 @@ class AgentRecord(SQLModel, table=True):
         Index("idx_agents_name", "name", "created_at"),
         Index("idx_agents_parent", "parent_id"),
         Index("idx_agents_created", "created_at", "agent_id"),
+        Index("idx_agents_team", "team", "run", "created_at"),
+        living("team", "team", "agent_type", "run", "current_state"),
+        living("parent", "parent_id"),
+        living("supervisor", "supervisor_id"),
         Index(
             "uq_agents_living_name",
             "name",
@@ -128,6 +141,8 @@ class AgentRecord(SQLModel, table=True):
     bell_rung_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     taken_batch: int | None = None
     is_closed: bool = Field(default=False, sa_column_kwargs={"server_default": sql("false")})
+    team: str = Field(default="", sa_type=Text, sa_column_kwargs=BLANK)
+    run: str = Field(default="", sa_type=Text, sa_column_kwargs=BLANK)
 
 
 class MessageRecord(SQLModel, table=True):
@@ -155,6 +170,13 @@ class MessageRecord(SQLModel, table=True):
         Index("idx_messages_priority", "priority", "created_at"),
         Index("idx_messages_arrival", "receiver_id", "number"),
         Index("idx_messages_take", "receiver_id", "status", "priority", "number"),
+        Index(
+            "idx_messages_ended",
+            "receiver_id",
+            "processed_at",
+            sqlite_where=sql(ENDED),
+            postgresql_where=sql(ENDED),
+        ),
     )
 
     message_id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -194,42 +216,6 @@ class MessageRecord(SQLModel, table=True):
     failure: dict[str, Any] | None = Field(default=None, sa_type=Json)  # Any: JSON of a Failure
     answer_thread: str = Field(default="", sa_type=Text, sa_column_kwargs=BLANK)
     answer_position: int = Field(default=-1, sa_column_kwargs={"server_default": sql("-1")})
-
-
-class SupervisionEventRecord(SQLModel, table=True):
-    """Something a supervisor noted or did."""
-
-    __tablename__: ClassVar[str] = "supervision_events"
-    __table_args__ = (
-        Index("idx_supervision_supervisor", "supervisor_id"),
-        Index("idx_supervision_subject", "subject_agent_id"),
-        Index("idx_supervision_type", "event_type"),
-        Index("idx_supervision_severity", "severity"),
-        Index("idx_supervision_created", "created_at"),
-        Index(
-            "idx_supervision_unresolved",
-            "resolved_at",
-            sqlite_where=sql("resolved_at IS NULL"),
-            postgresql_where=sql("resolved_at IS NULL"),
-        ),
-    )
-
-    event_id: UUID = Field(default_factory=uuid4, primary_key=True)
-    supervisor_id: str = Field(foreign_key="agents.agent_id", sa_type=AgentIdText)
-    subject_agent_id: str | None = Field(
-        default=None, foreign_key="agents.agent_id", sa_type=AgentIdText
-    )
-    event_type: SupervisionEventType = Field(
-        sa_type=choice("supervision_events_event_type", SupervisionEventType, 30)
-    )
-    event_data: dict[str, Any] = Field(  # Any: JSON whose shape depends on the type
-        default_factory=dict, sa_type=Json, sa_column_kwargs=EMPTY_OBJECT
-    )
-    severity: Severity = Field(sa_type=choice("supervision_events_severity", Severity, 10))
-    created_at: datetime = Field(default_factory=utc_now, sa_type=UtcDateTime)
-    resolved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    resolution_action: str | None = Field(default=None, max_length=100)
-    correlation_id: UUID | None = None
 
 
 class AgentMetricRecord(SQLModel, table=True):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from mainstay.schemas.agent_calls import AgentEvent, AgentRow
-from mainstay.schemas.errors import MainstayError
 from mainstay.schemas.lifecycle import LifeState, Transition
-from mainstay.storage import agent_rows
+from mainstay.schemas.supervision_calls import AgentLimits
+from mainstay.storage import agent_lists, agent_rows
 from mainstay.storage.access import Access
 from mainstay.storage.agent_events import (
     agent_events_after,
     insert_agent_events,
     storable_events,
 )
+from mainstay.storage.agent_limits import NewAgent, create
+from mainstay.storage.agent_lists import AgentFilter
+from mainstay.storage.columns import utc_now
 
 EVENT_BYTES = 500
 """About how many bytes an event's row has."""
@@ -22,24 +26,25 @@ EVENT_BYTES = 500
 class AgentStore(Access):
     """Rows about agents, and what is on record about them."""
 
-    async def create_agent(self, row: AgentRow) -> AgentRow:
-        """Insert an agent and claim its name; the same id again changes nothing.
+    async def create_agent(self, row: AgentRow, limits: AgentLimits | None = None) -> AgentRow:
+        """Insert an agent and claim its name, unless a limit is reached; see :mod:`.agent_limits`.
+
+        The same id again changes nothing, limits or not.
+
+        Args:
+            row: the agent.
+            limits: kept exactly among all that are created with limits, by whatever process.
 
         Returns:
             The row as it is stored.
 
         Raises:
             Refused: another agent that has not ended has that name.
-            InvalidInput: it cannot be stored as it is.
+            LimitReached: there are as many agents as a limit allows; it is named.
+            InvalidInput: it cannot be stored as it is, or there is no such supervisor.
         """
-        values = agent_rows.agent_values(row)
-        outcome = await self._write(
-            lambda connection: agent_rows.insert_agent(connection, values),
-            (row.agent_id, f"name of an agent: {row.name}"),
-        )
-        if isinstance(outcome, MainstayError):
-            raise outcome
-        return outcome
+        new = NewAgent(agent_rows.agent_values(row), limits, utc_now())
+        return await self._decide(lambda connection: create(connection, new), new.locks)
 
     async def get_agent(self, agent: str) -> AgentRow | None:
         """Return an agent by id, or the living one by name, or else the last one of that name."""
@@ -53,18 +58,47 @@ class AgentStore(Access):
         name_prefix: str = "",
         parent: str = "",
         limit: int = 1000,
+        *,
+        team: str = "",
+        supervisor: str = "",
+        created_before: datetime | None = None,
+        created_after: datetime | None = None,
     ) -> list[AgentRow]:
         """Return agents with how many messages wait for each, the newest first.
 
-        What is left empty does not choose; a role is written as in agent files.
+        What is left empty does not choose; see :class:`.agent_lists.AgentFilter`.
         """
-        return await self._read(
-            agent_rows.agents, tuple(states), role, capability, name_prefix, parent, limit
+        which = AgentFilter(
+            tuple(states),
+            role,
+            capability,
+            name_prefix,
+            parent,
+            team,
+            supervisor,
+            created_before,
+            created_after,
         )
+        return await self._read(agent_lists.agents, which, limit)
+
+    async def count_agents(
+        self,
+        *,
+        role: str = "",
+        capability: str = "",
+        parent: str = "",
+        team: str = "",
+        supervisor: str = "",
+    ) -> dict[LifeState, int]:
+        """Return how many agents are in which state; states without any are absent."""
+        which = AgentFilter(
+            role=role, capability=capability, parent=parent, team=team, supervisor=supervisor
+        )
+        return await self._read(agent_lists.agent_counts, which)
 
     async def find_agents(self, prefix: str) -> list[str]:
         """Return up to 100 names of living agents that begin with a text, sorted."""
-        return await self._read(agent_rows.agent_names, prefix)
+        return await self._read(agent_lists.agent_names, prefix)
 
     async def append_agent_events(self, events: Sequence[AgentEvent]) -> None:
         """Append events and bring rows up to date; known keys change nothing.

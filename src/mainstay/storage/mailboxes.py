@@ -45,7 +45,12 @@ ROW_BYTES = 500
 
 
 class MailboxStore(Access):
-    """Messages by receiver."""
+    """Messages by receiver.
+
+    ``messages_per_second`` is how many one agent may send; 0 sets no limit.
+    """
+
+    messages_per_second: int = 0
 
     async def send_messages(self, messages: Sequence[Message]) -> list[SendReceipt]:
         """Insert messages in one transaction; ids that are known already change nothing.
@@ -57,15 +62,15 @@ class MailboxStore(Access):
             NotFound: a receiver does not exist.
             Refused: a receiver has ended, or is ending.
             InvalidInput: a message cannot be stored, or its sender is no agent.
-            LimitReached: a text is too large.
+            LimitReached: a text is too large, or an agent sends too much; see :mod:`.rates`.
         """
         rows = tuple(message_values(message) for message in messages)
         if not rows:
             return []
-        send = Send(rows, utc_now())
+        send = Send(rows, utc_now(), self.messages_per_second)
         weight = sum(row["bytes"] + ROW_BYTES for row in rows)
         outcome: list[SendReceipt] | MainstayError
-        outcome = await self._write(send, send.receivers, weight)
+        outcome = await self._write(send, send.locks, weight)
         return _returned(outcome)
 
     async def take_batch(
@@ -136,7 +141,7 @@ class MailboxStore(Access):
         def work(connection: Connection) -> list[Settlement]:
             settle(connection, agent_id, changes)
             insert_agent_events(connection, told)
-            return close(connection, agent_id, reason, now)
+            return close(connection, [agent_id], reason, now)
 
         weight = ROW_BYTES * (1 + len(changes) + len(told))
         return await self._write(work, _ids(agent_id, told), weight)

@@ -12,7 +12,7 @@ from mainstay.schemas.errors import InvalidInput
 from mainstay.storage.connection import BARE, BUSY_SECONDS, make_folder, open_engine, read_url
 from mainstay.storage.failures import describe, translate
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration. Written down here so that opening a database need not load Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

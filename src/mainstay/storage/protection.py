@@ -9,10 +9,11 @@ from sqlalchemy import Connection, Table, select
 
 from mainstay.decisions.agents.rates import Meters, take_place
 from mainstay.schemas.budgets import Breaker
-from mainstay.schemas.errors import NotFound
+from mainstay.schemas.errors import InvalidInput, NotFound
 from mainstay.storage import tables
 from mainstay.storage.access import Access
 from mainstay.storage.changes import insert_new
+from mainstay.storage.rates import rate_lock, take_turns
 from mainstay.storage.rows import Values, exact, moment
 
 
@@ -102,7 +103,36 @@ class ProtectionStore(Access):
             _put(connection, tables.rates, row)
             return wait
 
-        return await self._write(take, (f"rate {name}",))
+        return await self._write(take, (rate_lock(name),))
+
+    async def check_rate(
+        self, name: str, per: timedelta, most: int, now: datetime, amount: int = 1
+    ) -> timedelta | None:
+        """Do something that may be done ``most`` times in a period; see :mod:`.rates`.
+
+        Args:
+            name: what is done and by whom, such as ``tools/agent-...``.
+            per: the period.
+            most: how often, by all processes together; 0 sets no limit.
+            now: the present moment.
+            amount: how many are done together.
+
+        Returns:
+            None when it may be done, which counts; else how long to wait.
+
+        Raises:
+            InvalidInput: a number is negative.
+        """
+        exact(name, "rate")
+        moment(now, f"the rate {name!r}")
+        if most < 0 or amount < 0:
+            raise InvalidInput(f"rate {name!r} is negative: {amount} of {most}")
+        if not most or not amount:
+            return None
+        return await self._write(
+            lambda connection: take_turns(connection, name, per, most, amount, now),
+            (rate_lock(name),),
+        )
 
 
 def _breaker_lock(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +11,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from mainstay.schemas.errors import InvalidInput, MainstayError, NotFound, Refused
+from mainstay.schemas.durations import format_duration
+from mainstay.schemas.errors import (
+    InvalidInput,
+    LimitReached,
+    MainstayError,
+    NotFound,
+    Refused,
+)
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import SendReceipt
 from mainstay.storage import tables
 from mainstay.storage.access import Mergeable
 from mainstay.storage.changes import IN_LIMIT, insert_new
+from mainstay.storage.rates import SECOND, rate_lock, rate_of, take_turns
 from mainstay.storage.rows import Values
 
 ENDING = frozenset({LifeState.STOPPING, LifeState.TERMINATED})
@@ -29,15 +38,23 @@ class Send(Mergeable):
     Attributes:
         rows: the messages, without their numbers.
         now: when bells are rung.
+        most: messages that an agent may send in a second; 0 sets no limit.
     """
 
     rows: tuple[Values, ...]
     now: datetime
+    most: int = 0
 
     @property
-    def receivers(self) -> set[str]:
-        """The agents whose locks it needs."""
-        return {row["receiver_id"] for row in self.rows}
+    def locks(self) -> set[str]:
+        """What nobody else may write about in the meantime: its receivers, its senders' rates."""
+        receivers = {row["receiver_id"] for row in self.rows}
+        return receivers | {rate_lock(rate_of(sender)) for sender in self._senders}
+
+    @property
+    def _senders(self) -> list[str]:
+        """The agent that sent each message, if there is a limit for agents."""
+        return [row["sender_id"] for row in self.rows if row["sender_id"] and self.most]
 
     @classmethod
     def run_together(
@@ -50,7 +67,10 @@ class Send(Mergeable):
             a refusal is a value, because an exception would undo what is written with it.
         """
         agents = _load_agents(connection, [row for work in works for row in work.rows])
-        refusals = [_refusal(connection, work.rows, agents) for work in works]
+        refusals = [
+            _refusal(connection, work.rows, agents) or _hold_back(connection, work)
+            for work in works
+        ]
         sent = [work for work, refusal in zip(works, refusals, strict=True) if refusal is None]
         fresh = _insert(connection, _numbered([row for work in sent for row in work.rows], agents))
         outcomes: list[list[SendReceipt] | MainstayError] = []
@@ -118,6 +138,23 @@ def _reason(row: Values, agents: Mapping[str, Values]) -> MainstayError | None:
         )
     if sender is not None and sender not in agents:
         return InvalidInput(f"the sender {sender!r} of a message is no agent")
+    return None
+
+
+def _hold_back(connection: Connection, work: Send) -> LimitReached | None:
+    if not work._senders:
+        return None
+    known = _known(connection, [row["message_id"] for row in work.rows])
+    fresh = {row["message_id"]: row["sender_id"] for row in work.rows}
+    amounts = Counter(sender for key, sender in fresh.items() if sender and key not in known)
+    for sender, amount in sorted(amounts.items()):
+        wait = take_turns(connection, rate_of(sender), SECOND, work.most, amount, work.now)
+        if wait is not None:
+            return LimitReached(
+                f"agent {sender!r} sends more than {work.most} messages a second",
+                hint=f"send less, try again in {format_duration(wait)}, or raise"
+                " MAINSTAY_MESSAGES_PER_SECOND for all processes",
+            )
     return None
 
 

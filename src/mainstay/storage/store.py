@@ -31,6 +31,7 @@ from mainstay.storage.rows import (
     plan_values,
     within_limit,
 )
+from mainstay.storage.supervision import SupervisionStore
 from mainstay.storage.threads import ThreadStore
 from mainstay.storage.writer import Writer
 
@@ -41,25 +42,39 @@ READERS = 4
 """Reads at the same time in one process; each has a connection of its own."""
 
 
-async def open_store(url: str, *, durability: Durability = "normal") -> Store:
+async def open_store(
+    url: str, *, durability: Durability = "normal", messages_per_second: int = 0
+) -> Store:
     """Open a database, made or brought to the present schema first when it needs to be.
 
     Args:
         url: an SQLAlchemy URL: ``sqlite:////path/file.db`` or ``postgresql+psycopg://...``.
         durability: ``full`` also survives a power cut on SQLite; PostgreSQL decides for itself.
+        messages_per_second: how many messages one agent may send; 0 sets no limit.
 
     Raises:
         InvalidInput: the URL is wrong, or a newer version of Mainstay made the database.
         Unavailable: the database does not answer or cannot be written.
     """
-    return await asyncio.to_thread(Store, url, durability)
+    return await asyncio.to_thread(Store, url, durability, messages_per_second)
 
 
-class Store(MailboxStore, AgentStore, ThreadStore, AccountStore, ProtectionStore, MemoryStore):
+class Store(
+    MailboxStore,
+    AgentStore,
+    SupervisionStore,
+    ThreadStore,
+    AccountStore,
+    ProtectionStore,
+    MemoryStore,
+):
     """Documents, outputs and records. Safe to use from many tasks at once, and from many loops."""
 
-    def __init__(self, url: str, durability: Durability = "normal") -> None:
+    def __init__(
+        self, url: str, durability: Durability = "normal", messages_per_second: int = 0
+    ) -> None:
         """Open it; blocks, so call :func:`open_store` from a coroutine."""
+        self.messages_per_second = messages_per_second
         self._url = read_url(url)
         make_folder(self._url)
         writing = open_engine(self._url, writes=True, connections=1, durability=durability)

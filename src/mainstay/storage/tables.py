@@ -9,6 +9,7 @@ from mainstay.storage import (
     agent_tables,
     plan_tables,
     protection_tables,
+    supervision_tables,
     thread_tables,
 )
 
@@ -18,6 +19,7 @@ __all__ = [
     "metadata",
     "plan_tables",
     "protection_tables",
+    "supervision_tables",
     "thread_tables",
 ]
 
@@ -33,6 +35,7 @@ agents = metadata.tables["agents"]
 messages = metadata.tables["messages"]
 agent_events = metadata.tables["agent_events"]
 state_transitions = metadata.tables["state_transitions"]
+supervision_events = metadata.tables["supervision_events"]
 threads = metadata.tables["threads"]
 thread_entries = metadata.tables["thread_entries"]
 thread_summaries = metadata.tables["thread_summaries"]

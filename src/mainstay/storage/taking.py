@@ -24,6 +24,7 @@ from sqlalchemy import (
     update,
 )
 
+from mainstay.schemas.agent_run import message_entry_key
 from mainstay.schemas.errors import MainstayError, NotFound
 from mainstay.schemas.messages import MessageHeader, MessageStatus
 from mainstay.schemas.run import Failure
@@ -40,7 +41,8 @@ EXPIRED = Failure(message="it expired before the agent took it")
 class Take:
     """What is asked for: the ``size`` most urgent messages, or ``only`` one, as ``batch``.
 
-    ``reclaims`` puts back first what was delivered and never settled.
+    ``reclaims`` puts back first what was delivered and never settled: the run that took it is
+    lost, and the message it was working on counts that.
     """
 
     agent_id: str
@@ -88,7 +90,7 @@ def take(connection: Connection, asked: Take) -> list[MessageHeader] | MainstayE
         again = connection.execute(_SELECT_BATCH, {**which, "of_batch": asked.batch})
         return [header_from(row) for row in again.mappings()]
     if asked.reclaims:
-        connection.execute(_RECLAIM, which)
+        _reclaim(connection, asked.agent_id)
     rows = _living(connection, asked)
     taken = rows[: asked.size]
     if taken:
@@ -100,6 +102,19 @@ def take(connection: Connection, asked: Take) -> list[MessageHeader] | MainstayE
     told = {**which, "of_batch": asked.batch, "at": asked.now}
     connection.execute(_TAKEN_ALL if is_empty else _TAKEN, told)
     return [header_from(row) for row in taken]
+
+
+def _reclaim(connection: Connection, agent_id: str) -> None:
+    # Of all that was delivered the agent worked on one at a time: the one it began last.
+    which = {"of_agent": agent_id}
+    held = connection.execute(_SELECT_HELD, which).all()
+    keys = {message_entry_key(str(row.message_id)): row.message_id for row in held}
+    threads = {row.place for row in held}
+    begun = connection.execute(_SELECT_BEGUN, {"keys": list(keys), "threads": list(threads)})
+    latest = begun.first()
+    connection.execute(_RECLAIM, which)
+    if latest is not None:
+        connection.execute(_COUNT_LOSS, {"of_message": keys[latest.key]})
 
 
 def _living(connection: Connection, asked: Take) -> Sequence[RowMapping]:
@@ -160,7 +175,6 @@ _put_back = {
     "status": MessageStatus.PENDING,
     "batch": null(),
     "delivered_at": null(),
-    "retry_count": _m.retry_count + 1,
 }
 _PUT_BACK = update(tables.messages).where(_may_settle).values(**_put_back)
 _RECLAIM = (
@@ -168,14 +182,35 @@ _RECLAIM = (
     .where(_of_agent, _m.status == MessageStatus.DELIVERED)
     .values(**_put_back)
 )
+_SELECT_HELD = (
+    select(_m.message_id, case((_m.thread != "", _m.thread), else_=_a.thread).label("place"))
+    .join_from(tables.messages, tables.agents, _m.receiver_id == _a.agent_id)
+    .where(_of_agent, _m.status == MessageStatus.DELIVERED)
+)
+_e = tables.thread_entries.c
+_SELECT_BEGUN = (
+    select(_e.key)
+    .where(
+        _e.thread_id.in_(bindparam("threads", expanding=True)),
+        _e.key.in_(bindparam("keys", expanding=True)),
+    )
+    .order_by(_e.at.desc())
+    .limit(1)
+)
+_COUNT_LOSS = (
+    update(tables.messages)
+    .where(_m.message_id == bindparam("of_message"))
+    .values(retry_count=_m.retry_count + 1)
+)
 _SELECT_TAKEN = select(_a.taken_batch).where(_a.agent_id == bindparam("of_agent"))
+_header = (*HEADER_COLUMNS, _m.retry_count.label("losses"))
 _in_order = (_m.priority, _m.number)
 _SELECT_BATCH = (
-    select(*HEADER_COLUMNS)
+    select(*_header)
     .where(_of_agent, _m.status == MessageStatus.DELIVERED, _m.batch == bindparam("of_batch"))
     .order_by(*_in_order)
 )
-_next = select(*HEADER_COLUMNS, _m.expires_at).where(_of_agent, _is_pending).order_by(*_in_order)
+_next = select(*_header, _m.expires_at).where(_of_agent, _is_pending).order_by(*_in_order)
 _SELECT_NEXT = _next.limit(bindparam("most", type_=Integer))
 _SELECT_ONLY = _next.where(_m.message_id == bindparam("of_message"))
 _SELECT_ANY = select(_m.number).where(_of_agent, _is_pending).limit(1)

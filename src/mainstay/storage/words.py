@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from mainstay.schemas.supervision_calls import Severity as Severity
+from mainstay.schemas.supervision_calls import SupervisionEventType as SupervisionEventType
+
 
 class AgentType(StrEnum):
     """What an agent is for."""
@@ -37,23 +40,3 @@ class RoutingType(StrEnum):
     BROADCAST = "BROADCAST"
     TARGET = "TARGET"
     ROUND_ROBIN = "ROUND_ROBIN"
-
-
-class SupervisionEventType(StrEnum):
-    """What a supervisor noted."""
-
-    AGENT_SPAWNED = "AGENT_SPAWNED"
-    AGENT_TERMINATED = "AGENT_TERMINATED"
-    AGENT_RESTARTED = "AGENT_RESTARTED"
-    HEALTH_CHECK_FAILED = "HEALTH_CHECK_FAILED"
-    RESOURCE_LIMIT_EXCEEDED = "RESOURCE_LIMIT_EXCEEDED"
-    POLICY_VIOLATION = "POLICY_VIOLATION"
-
-
-class Severity(StrEnum):
-    """How bad it is."""
-
-    LOW = "LOW"
-    MEDIUM = "MEDIUM"
-    HIGH = "HIGH"
-    CRITICAL = "CRITICAL"

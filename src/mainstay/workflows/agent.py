@@ -9,7 +9,8 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 from mainstay.decisions.agents.agent import decide, is_at_boundary, next_alarm
-from mainstay.decisions.agents.lifecycle import begin
+from mainstay.decisions.agents.leaving import exit_of, has_ended
+from mainstay.decisions.agents.lifecycle import begin_state
 from mainstay.decisions.agents.view import (
     SETTLING,
     check_control,
@@ -19,7 +20,6 @@ from mainstay.decisions.agents.view import (
     mailbox,
 )
 from mainstay.schemas import names
-from mainstay.schemas.agent import LimitsSpec
 from mainstay.schemas.agent_calls import (
     AgentInfo,
     AgentResult,
@@ -30,31 +30,29 @@ from mainstay.schemas.agent_calls import (
     StopRequest,
 )
 from mainstay.schemas.agent_directives import (
-    Act,
     AgentDirective,
     AgentSignal,
     Began,
     ClockTicked,
-    Collect,
+    End,
     Note,
-    Open,
     PauseAsked,
     QuestionAnswered,
     Rang,
     Replied,
     RestartAsked,
     ResumeAsked,
+    ShutDownAsked,
     StopAsked,
-    StopTurn,
-    Summarize,
     Take,
-    Think,
+    TellReady,
 )
-from mainstay.schemas.agent_run import AgentRequest, AgentState
+from mainstay.schemas.agent_run import AgentRequest
 from mainstay.schemas.lifecycle import Lifecycle, LifeState
 from mainstay.schemas.limits import MAX_MESSAGE_CHARS
 from mainstay.schemas.search import STATE
-from mainstay.workflows.agent_records import AgentRecords
+from mainstay.schemas.supervision import ShutDown
+from mainstay.workflows.agent_records import AgentRecords, SupervisorNews
 from mainstay.workflows.agent_work import AgentWork
 from mainstay.workflows.alarm import Alarm
 from mainstay.workflows.options import SETTLE_DELAY
@@ -68,15 +66,13 @@ class Agent:
     def __init__(self, request: AgentRequest) -> None:
         self._request = request
         self._inbox: list[AgentSignal] = []
-        self._state = request.state or AgentState(
-            life=begin(workflow.now(), LimitsSpec()), is_once=request.options.is_once
-        )
+        self._state = request.state or begin_state(workflow.now(), request)
         self._turns_before = self._state.counts.messages
         self._bug: BaseException | None = None
         self._handled = 0
-        self._cancelled_from_outside = False
         self._alarm = Alarm(lambda: self._note(ClockTicked()))
         self._records = AgentRecords(request)
+        self._news = SupervisorNews(request.supervised)
         self._work = AgentWork(request, self._note, self._stop_for)
 
     @workflow.run
@@ -84,7 +80,8 @@ class Agent:
         """Live.
 
         Returns:
-            How it ended; an agent that was stopped has not failed.
+            How it ended; an agent that was stopped has not failed. A supervised one that is to be
+            started again ends as ERROR or as RESTARTING.
         """
         # Temporal's own cancel hits whatever is being awaited; here it only becomes an event.
         life = asyncio.create_task(self._live())
@@ -94,8 +91,7 @@ class Agent:
             except asyncio.CancelledError:
                 if life.done():
                     return life.result()
-                self._cancelled_from_outside = True
-                self._note(StopAsked("cancelled from outside", timedelta(0)))
+                self._note(StopAsked("cancelled from outside", timedelta(0), is_cancel=True))
 
     # What wakes it. Handlers record an event and return.
 
@@ -109,6 +105,11 @@ class Agent:
     def replied(self, correlation: str) -> None:
         """Say that another agent has answered a message."""
         self._note(Replied(correlation))
+
+    @workflow.signal(name=names.SHUT_DOWN)
+    def shut_down(self, request: ShutDown) -> None:
+        """End, because the supervisor says so."""
+        self._note(ShutDownAsked(_cut(request.reason), request.grace, request.keeps))
 
     # Control. It is refused when it makes no sense, and never waits behind messages.
 
@@ -169,8 +170,8 @@ class Agent:
     @workflow.query
     def info(self) -> AgentInfo:
         """The agent at a glance."""
-        request = self._request
-        return info(self._state, request.agent_id, request.name, request.thread)
+        asked = self._request
+        return info(self._state, asked.agent_id, asked.name, asked.thread)
 
     @workflow.query
     def history(self) -> Lifecycle:
@@ -188,7 +189,7 @@ class Agent:
         if self._request.state is not None:
             await workflow.sleep(SETTLE_DELAY)
         self._inbox.insert(0, Began())
-        while self._state.life.state is not LifeState.TERMINATED:
+        while not has_ended(self._state):
             self._alarm.set(next_alarm(self._state))
             await workflow.wait_condition(lambda: bool(self._inbox or self._bug))
             if self._bug is not None:
@@ -231,22 +232,14 @@ class Agent:
         match directive:
             case Note():
                 self._records.note(directive, self._state)
-            case Open():
-                self._work.open(directive)
             case Take():
                 self._work.take(directive, self._records.take_waiting())
-            case Think():
-                self._work.think(directive, self._state)
-            case Act():
-                self._work.act(directive, self._state)
-            case Collect():
-                self._work.collect(directive)
-            case Summarize():
-                self._work.summarize(directive, self._state)
-            case StopTurn():
-                self._work.stop_turn()
+            case TellReady():
+                self._news.tell_ready()
+            case End():
+                pass  # the loop sees it
             case _:
-                pass  # End: the loop sees that the life is over
+                self._work.carry_out(directive, self._state)
 
     def _show(self) -> None:
         life = self._state.life
@@ -270,21 +263,27 @@ class Agent:
         await workflow.wait_condition(lambda: bool(self._inbox) or workflow.all_handlers_finished())
         if self._inbox or not is_at_boundary(self._state):
             return
-        update = {"state": self._state}
-        workflow.continue_as_new(self._request.model_copy(update=update))
+        workflow.continue_as_new(self._request.model_copy(update={"state": self._state}))
 
     async def _end(self) -> AgentResult:
-        life = self._state.life
-        await self._records.close(self._state.settled, life.detail or f"the agent is {life.state}")
+        state, life = self._state, self._state.life
+        if state.is_over:
+            await self._records.leave(state.settled, state.batch + 1)
+        else:
+            await self._records.close(state.settled, life.detail or f"the agent is {life.state}")
         self._show()
+        told = exit_of(state) if self._request.supervised else None
+        if told is not None:
+            await self._news.tell_end(told)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return AgentResult(
             agent_id=self._request.agent_id,
             state=life.state,
             reason=life.detail,
-            settlement=self._state.result,
-            failure=self._state.failure,
-            usage=self._state.counts.usage,
+            settlement=state.result,
+            failure=state.failure,
+            usage=state.counts.usage,
+            exit=told,
         )
 
 

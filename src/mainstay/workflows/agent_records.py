@@ -1,17 +1,23 @@
-"""What an agent's workflow puts on record: with its next take, or by itself when it is idle."""
+"""What an agent's workflow puts on record: with its next take, or by itself when it is idle.
+
+And what it tells its supervisor.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError, FailureError
 
 from mainstay.schemas import names
 from mainstay.schemas.agent_calls import AgentEvent, AgentRecordCall, TakeCall, Taken
 from mainstay.schemas.agent_directives import Note
-from mainstay.schemas.agent_run import AgentRequest, AgentState
+from mainstay.schemas.agent_run import AgentRequest, AgentState, Supervised
 from mainstay.schemas.limits import MAX_MESSAGE_CHARS
 from mainstay.schemas.messages import Settlement
+from mainstay.schemas.supervision import ChildExit, ChildNews
 from mainstay.workflows.options import MACHINE_RETRY, RECORD_TIMEOUT
 
 
@@ -82,6 +88,31 @@ class AgentRecords:
             summary="close the mailbox",
         )
 
+    async def leave(self, settled: tuple[Settlement, ...], batch: int) -> None:
+        """Settle for the last time in a run, and leave the mailbox to the next one.
+
+        What cannot be settled is taken again by that one; answers that are kept stay kept.
+        """
+        await self.flush()
+        if not settled:
+            return
+        with suppress(ActivityError):
+            await workflow.execute_activity(
+                names.AGENT_TAKE,
+                TakeCall(
+                    agent_id=self._request.agent_id,
+                    batch=batch,
+                    size=0,
+                    settled=settled,
+                    events=self.take_waiting(),
+                ),
+                result_type=Taken,
+                start_to_close_timeout=RECORD_TIMEOUT,
+                heartbeat_timeout=self._request.options.heartbeat_timeout,
+                retry_policy=MACHINE_RETRY,
+                summary="leave the mailbox",
+            )
+
     async def _write(self) -> None:
         while self._waiting:
             batch = self.take_waiting()
@@ -94,3 +125,33 @@ class AgentRecords:
                 summary=f"{len(batch)} records",
             )
         self._writer = None
+
+
+class SupervisorNews:
+    """Tells the supervisor that the agent is ready, and how its run ended.
+
+    A supervisor that is gone changes nothing: whoever comes after it looks by itself.
+    """
+
+    def __init__(self, supervised: Supervised | None) -> None:
+        self._supervised = supervised
+        self._telling: asyncio.Task[None] | None = None
+
+    def tell_ready(self) -> None:
+        """Tell that the agent is ready, and do not wait for it."""
+        self._telling = asyncio.create_task(self._tell(None))
+
+    async def tell_end(self, told: ChildExit) -> None:
+        """Tell how the run ended."""
+        if self._telling is not None:
+            await self._telling
+        await self._tell(told)
+
+    async def _tell(self, told: ChildExit | None) -> None:
+        supervised = self._supervised
+        if supervised is None:
+            return
+        news = ChildNews(name=supervised.name, incarnation=supervised.incarnation, exit=told)
+        handle = workflow.get_external_workflow_handle(supervised.supervisor_id)
+        with suppress(FailureError):
+            await handle.signal(names.CHILD_NEWS, news)

@@ -31,6 +31,7 @@ from mainstay.schemas.agent_directives import (
     AgentSignal,
     Collect,
     Open,
+    StopTurn,
     Summarize,
     Take,
     Think,
@@ -55,6 +56,9 @@ from mainstay.workflows.options import (
 )
 from mainstay.workflows.work import failure_of
 
+InWork = Open | Think | Act | Collect | Summarize | StopTurn
+"""Directives that are about work alone."""
+
 Ended = Callable[[Any, Failure | None], AgentSignal]
 """Makes an event of a result (Any: each activity's own model) or a failure."""
 
@@ -76,17 +80,39 @@ class AgentWork:
         self._bug = bug
         self._turn_tasks: set[asyncio.Task[Any]] = set()
 
+    def carry_out(self, directive: InWork, state: AgentState) -> None:
+        """Begin what a directive asks for."""
+        match directive:
+            case Open():
+                self.open(directive)
+            case Think():
+                self.think(directive, state)
+            case Act():
+                self.act(directive, state)
+            case Collect():
+                self.collect(directive)
+            case Summarize():
+                self.summarize(directive, state)
+            case StopTurn():
+                self.stop_turn()
+
     def open(self, directive: Open) -> None:
         """Get the agent ready."""
         request = self._request
+        supervised = request.supervised
+        # A later opening in the same run is none of its supervisor's restarts.
+        counts = supervised is not None and not directive.is_restart
         call = OpenCall(
             agent_id=request.agent_id,
             name=request.name,
             spec_ref=request.spec_ref,
             thread=request.thread,
             parent_id=request.parent_id,
+            supervisor_id=supervised.row_id if supervised else "",
             accounts=request.accounts,
             is_restart=directive.is_restart,
+            incarnation=supervised.incarnation if supervised and counts else 1,
+            asked_at=workflow.now(),
         )
         running = self._activity(names.AGENT_OPEN, call, Opened, PREPARE_TIMEOUT, "get ready")
         self._start(running, lambda opened, failure: WasOpened(opened, failure))

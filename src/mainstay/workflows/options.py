@@ -58,3 +58,23 @@ provider whose rate is limited."""
 TOOL_CALL_TIMEOUT = timedelta(hours=24)
 """Longest tool call of an agent; each tool keeps a timeout of its own. A worker that dies is
 noticed by its heartbeats."""
+
+SUPERVISOR_TIMEOUT = timedelta(hours=24)
+"""Seeing to the orphans of a killed supervisor, or closing all that is left of a team: it takes as
+long as their work takes. A worker that dies is noticed by its heartbeats."""
+
+CLOSING_TIMEOUT = timedelta(seconds=30)
+"""How long a run that has told its end may take to be closed, before its next one is begun."""
+
+TAKEN_WAITS = tuple(timedelta(milliseconds=50 * 2**n) for n in range(7))
+"""Waits before starting a child again whose former run the server still takes for open."""
+
+RECORD_PAUSE = timedelta(seconds=1)
+"""While children are being started or stopped, a supervisor is put on record no more often."""
+
+HEALTH_TIMEOUT = timedelta(seconds=60)
+"""One look at a whole team."""
+
+HEALTH_LATENESS = timedelta(seconds=5)
+"""A look that begins later than this is left out: there was no worker, so that agents look worse
+than they are."""

@@ -50,7 +50,8 @@ _NO_TOOL = {
     "todoread": "leave it out: the agent's conversation is kept anyway",
 }
 _PROVIDER = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*")
-_CODE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+_CODE = re.compile(r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|(?s:.*[^/])\.py):[A-Za-z_]\w*", re.ASCII)
+"""A function of a module, or of a Python file."""
 _FAMILIES = (("claude", "anthropic"), ("gpt-", "openai"), ("gemini", "google"))
 _MODEL_FORMS = "write `provider:name`, `script:FILE` or `code:MODULE:FUNCTION`"
 

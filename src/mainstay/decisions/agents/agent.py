@@ -13,8 +13,11 @@ Rules:
     4. A failure to get ready is an ERROR and shown as such: nothing is begun afresh in silence.
        What only took too long, because no worker was there, is restarted as soon as it has ended.
     5. An agent that serves one message ends after it.
+    6. A supervised agent that cannot go on ends, and its supervisor starts it again; slowness is
+       no such failure. It tells that one once in a run that it is ready.
 
-The turn itself is in :mod:`.turn` and :mod:`.acting`, the states of a life in :mod:`.lifecycle`.
+The turn itself is in :mod:`.turn` and :mod:`.acting`, the states of a life in :mod:`.lifecycle`,
+the ends of a supervised run in :mod:`.leaving`.
 """
 
 from __future__ import annotations
@@ -23,8 +26,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from mainstay.decisions.agents import acting, lifecycle, turn
+from mainstay.decisions.agents import acting, control, leaving, lifecycle, settling, turn
 from mainstay.decisions.agents.draft import LIVING, AgentDraft
+from mainstay.decisions.agents.leaving import has_ended as has_ended
+from mainstay.schemas.agent_calls import Opened
 from mainstay.schemas.agent_directives import (
     AgentDirective,
     AgentSignal,
@@ -38,9 +43,10 @@ from mainstay.schemas.agent_directives import (
     Replied,
     RestartAsked,
     ResumeAsked,
+    ShutDownAsked,
     StopAsked,
-    StopTurn,
     Take,
+    TellReady,
     WasActed,
     WasCollected,
     WasOpened,
@@ -49,9 +55,9 @@ from mainstay.schemas.agent_directives import (
     WasThought,
 )
 from mainstay.schemas.agent_run import AgentState
-from mainstay.schemas.lifecycle import EndReason, LifeState, PauseReason
+from mainstay.schemas.lifecycle import EndReason, LifeState
 from mainstay.schemas.messages import MessageHeader, Settlement
-from mainstay.schemas.run import Failure, FailureKind
+from mainstay.schemas.run import Failure
 
 
 def decide(
@@ -71,15 +77,14 @@ def decide(
     draft = AgentDraft(state, now)
     for event in events:
         _NOTED[type(event)](draft, event)
-    if draft.state.life.state in LIVING:
-        turn.go_on(draft)
+    turn.go_on(draft)
     _dispatch(draft, hold)
     return draft.state, draft.directives
 
 
 def next_alarm(state: AgentState) -> datetime | None:
     """Return the next moment at which something is due although nothing happens; None if none."""
-    moments = [state.life.until]
+    moments = [state.life.until, state.leave.by if state.leave else None]
     if state.turn is not None and state.turn.verdict is None:
         moments.append(state.turn.deadline)
         if state.life.state in LIVING and not state.turn.is_flying:
@@ -89,7 +94,8 @@ def next_alarm(state: AgentState) -> datetime | None:
 
 def is_at_boundary(state: AgentState) -> bool:
     """Tell whether a run may continue as new: no turn, no take, nothing being got ready."""
-    return state.turn is None and state.taking is None and not state.is_opening
+    is_quiet = state.turn is None and state.taking is None and not state.is_opening
+    return is_quiet and state.leave is None and not state.is_over
 
 
 def _began(draft: AgentDraft, event: Began) -> None:
@@ -111,9 +117,21 @@ def _opened(draft: AgentDraft, event: WasOpened) -> None:
         return
     is_restart = draft.state.life.restarts > 0
     batch = max(draft.state.batch, event.opened.batch)
+    detail = _goes_on_from(draft.state, event.opened)
     draft.change(reclaims=batch > draft.state.batch, batch=batch)
     draft.change(policy=event.opened.policy, is_open=True, failure=None, rings=True)
-    draft.move(LifeState.RUNNING, "restarted" if is_restart else "opened")
+    draft.move(LifeState.RUNNING, "restarted" if is_restart else "opened", detail)
+    if draft.state.supervised is not None and not draft.state.is_told:
+        draft.change(is_told=True)
+        draft.do(TellReady())
+
+
+def _goes_on_from(state: AgentState, opened: Opened) -> str:
+    """Say what a later run of an agent goes on from; empty in the first one, and when it knows."""
+    if state.supervised is None or state.is_told or state.supervised.incarnation == 1:
+        return ""
+    run = state.supervised.incarnation
+    return f"run {run} goes on with its mailbox and a conversation of {opened.entries} entries"
 
 
 def _rang(draft: AgentDraft, event: Rang) -> None:
@@ -126,9 +144,13 @@ def _taken(draft: AgentDraft, event: WasTaken) -> None:
     known = {header.id for header in state.queue} | {one.message_id for one in state.settled}
     known |= {state.turn.message.id} if state.turn else set()
     fresh = [header for header in headers if header.id not in known]
-    queue = sorted((*state.queue, *fresh), key=_urgency)
+    good = [header for header in fresh if header.losses < settling.MAX_LOSSES]
+    queue = sorted((*state.queue, *good), key=_urgency)
     is_full = asked is not None and asked > 0 and len(headers) >= asked
     draft.change(taking=None, queue=tuple(queue), rings=state.rings or is_full)
+    for header in fresh:
+        if header not in good:
+            settling.set_aside(draft, header)
     if event.failure is not None:
         _mailbox_failed(draft, event.failure, event.unsettled)
 
@@ -138,39 +160,13 @@ def _mailbox_failed(draft: AgentDraft, failure: Failure, unsettled: tuple[Settle
     draft.change(
         settled=(*unsettled, *draft.state.settled), failure=failure, is_open=False, rings=True
     )
-    if LifeState.ERROR in lifecycle.TRANSITIONS[draft.state.life.state]:
+    may_fail = LifeState.ERROR in lifecycle.TRANSITIONS[draft.state.life.state]
+    if may_fail and draft.state.leave is None:
         draft.move(LifeState.ERROR, "mailbox_failed", failure.message)
 
 
 def _urgency(header: MessageHeader) -> int:
     return int(header.priority)  # sorting is stable: within a priority the order stays
-
-
-def _pause(draft: AgentDraft, event: PauseAsked) -> None:
-    if draft.state.life.state is LifeState.RUNNING:
-        reason = PauseReason.MANUAL
-        draft.move(LifeState.PAUSED, "pause", event.reason, pause_reason=reason)
-
-
-def _resume(draft: AgentDraft, event: ResumeAsked) -> None:
-    if draft.state.life.state is LifeState.PAUSED:
-        draft.move(LifeState.RUNNING, event.trigger)
-
-
-def _stop(draft: AgentDraft, event: StopAsked) -> None:
-    state = draft.state.life.state
-    if state in (LifeState.RUNNING, LifeState.PAUSED):
-        reason = EndReason.MANUAL
-        draft.move(LifeState.STOPPING, "stop", event.reason, end_reason=reason, grace=event.grace)
-    elif state in (LifeState.INITIALIZING, LifeState.ERROR, LifeState.RESTARTING):
-        _terminate(draft, "stop", EndReason.MANUAL, event.reason)
-
-
-def _restart(draft: AgentDraft, event: RestartAsked) -> None:
-    if draft.state.life.state in (LifeState.RUNNING, LifeState.ERROR):
-        draft.move(LifeState.RESTARTING, "restart", event.reason)
-        if draft.is_flying:
-            draft.do(StopTurn())
 
 
 def _tick(draft: AgentDraft, event: ClockTicked) -> None:
@@ -179,30 +175,17 @@ def _tick(draft: AgentDraft, event: ClockTicked) -> None:
         to, trigger = lifecycle.overdue_move(life)
         if to is LifeState.TERMINATED:
             detail = "; ".join(filter(None, (life.detail, "it did not stop in time")))
-            _terminate(draft, trigger, EndReason.TIMEOUT, detail)
+            control.terminate(draft, trigger, EndReason.TIMEOUT, detail)
         else:
             draft.move(to, trigger)
     turn.check_deadline(draft)
 
 
-def _terminate(draft: AgentDraft, trigger: str, reason: EndReason, detail: str) -> None:
-    """End now; what is still in flight is stopped, and its message fails."""
-    if draft.is_flying:
-        draft.do(StopTurn())
-    if draft.state.turn is not None:
-        message = f"the agent was stopped: {detail}" if detail else "the agent was stopped"
-        draft.change_turn(
-            is_flying=False,
-            uses=(),
-            verdict=Failure(kind=FailureKind.REFUSED, type="AgentFailed", message=message),
-        )
-        turn.fail(draft, draft.turn.verdict or Failure(message=message))
-    draft.move(LifeState.TERMINATED, trigger, detail, end_reason=reason)
-
-
 def _dispatch(draft: AgentDraft, hold: bool) -> None:
     """Begin what can be begun now."""
     _move_on(draft)
+    if _leaves(draft):
+        return
     state = draft.state
     if state.life.state is LifeState.TERMINATED:
         draft.do(End())
@@ -213,9 +196,35 @@ def _dispatch(draft: AgentDraft, hold: bool) -> None:
     _ask_mailbox(draft, hold)
 
 
+def _leaves(draft: AgentDraft) -> bool:
+    """Tell whether the run leaves, and end it as soon as it may go."""
+    if draft.state.leave is None and _has_failed(draft.state):
+        leaving.leave_in_error(draft)
+    leave = draft.state.leave
+    if leave is None or draft.state.life.state is LifeState.TERMINATED:
+        return False
+    if not leaving.is_ready_to_go(draft):
+        return True
+    if leave.closes:
+        draft.change(leave=None)
+        control.terminate(draft, "shut_down", EndReason.MANUAL, leave.reason)
+        return False
+    leaving.go(draft)
+    return True
+
+
+def _has_failed(state: AgentState) -> bool:
+    """Tell whether a supervised agent cannot go on, and not for slowness alone."""
+    if state.supervised is None or state.is_once or state.life.state is not LifeState.ERROR:
+        return False
+    return state.life.transitions[-1].trigger not in _SLOW
+
+
 def _move_on(draft: AgentDraft) -> None:
     """Leave the states of a life that are over as soon as nothing is in flight."""
     state = draft.state
+    if state.leave is not None:
+        return
     if state.life.state is LifeState.RESTARTING and not draft.is_flying and not state.is_opening:
         draft.move(LifeState.INITIALIZING, "restart")
         draft.change(is_opening=True)
@@ -269,9 +278,10 @@ _NOTED: dict[type[AgentSignal], Callable[[AgentDraft, Any], None]] = {
     WasCollected: acting.collected,
     QuestionAnswered: acting.answered,
     Replied: acting.replied,
-    PauseAsked: _pause,
-    ResumeAsked: _resume,
-    StopAsked: _stop,
-    RestartAsked: _restart,
+    PauseAsked: control.pause,
+    ResumeAsked: control.resume,
+    StopAsked: control.stop,
+    ShutDownAsked: control.shut_down,
+    RestartAsked: control.restart,
     ClockTicked: _tick,
 }

@@ -40,6 +40,14 @@ class AgentDraft:
             use.status is UseStatus.RUNNING or use.is_flying for use in turn.uses
         )
 
+    @property
+    def is_living(self) -> bool:
+        """Whether a turn that has begun goes on: it may, too, while the agent leaves."""
+        life, leave = self.state.life.state, self.state.leave
+        if leave is None or life is not LifeState.RESTARTING:
+            return life in LIVING
+        return not leave.is_landing and (leave.by is None or self.now < leave.by)
+
     def do(self, directive: AgentDirective) -> None:
         """Ask for something."""
         self.directives.append(directive)
@@ -56,6 +64,21 @@ class AgentDraft:
         """Change fields of the turn."""
         self.change(turn=self.turn.model_copy(update=update))
 
+    def change_leave(self, **update: Any) -> None:  # Any: see above
+        """Change fields of how it leaves."""
+        assert self.state.leave is not None
+        self.change(leave=self.state.leave.model_copy(update=update))
+
+    def hasten(self, grace: timedelta | None) -> None:
+        """Let the present state end within ``grace``, if that is sooner; None changes nothing."""
+        life = self.state.life
+        if grace is not None and (life.until is None or self.now + grace < life.until):
+            self.change(life=life.model_copy(update={"until": self.now + grace}))
+
+    def unlimit(self) -> None:
+        """Let the present state last for ever."""
+        self.change(life=self.state.life.model_copy(update={"until": None}))
+
     def use(self, use_id: str) -> UseState | None:
         """Return a tool call of the turn."""
         uses = self.state.turn.uses if self.state.turn else ()
@@ -70,13 +93,18 @@ class AgentDraft:
         )
 
     def hold_for_budget(self, failure: Failure) -> None:
-        """Pause until somebody gives more; a turn that has to end anyway fails instead."""
+        """Pause until somebody gives more; a turn that has to end anyway fails instead.
+
+        An agent that leaves does so at once: the next run waits in its place.
+        """
         self.change_turn(waits_for=failure.message)
         life = self.state.life.state
         if life is LifeState.RUNNING:
             self.note(AgentEventKind.BUDGET_REACHED, failure.message)
             reason = PauseReason.RESOURCE_CONSTRAINT
             self.move(LifeState.PAUSED, "budget", failure.message, pause_reason=reason)
+        elif self.state.leave is not None:
+            self.change_leave(by=self.now)
         elif life is not LifeState.PAUSED:
             self.change_turn(verdict=failure)
 
@@ -89,6 +117,7 @@ class AgentDraft:
         pause_reason: PauseReason | None = None,
         end_reason: EndReason | None = None,
         grace: timedelta | None = None,
+        leaves: bool = False,
     ) -> None:
         """Change the state of the agent's life, and put it on record.
 
@@ -105,6 +134,7 @@ class AgentDraft:
             pause_reason=pause_reason,
             end_reason=end_reason,
             grace=grace,
+            leaves=leaves,
         )
         made = life.transitions[-1]
         self.change(life=life)

@@ -11,6 +11,8 @@ Rules:
        trigger and with how long the state it left had lasted.
     5. RESTARTING counts a restart, whatever comes of it.
     6. A pause has a reason until it is over; the reason of a stop is kept to the end.
+    7. A run that its supervisor ends for the next one to go on leaves: it becomes RESTARTING from
+       two more states (``LEAVING``). The next run begins with the restarts so far.
 
 Source: specification 003, 1.3.2.
 """
@@ -20,6 +22,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from mainstay.schemas.agent import LimitsSpec
+from mainstay.schemas.agent_run import AgentRequest, AgentState
 from mainstay.schemas.errors import Refused
 from mainstay.schemas.lifecycle import (
     KEPT_TRANSITIONS,
@@ -46,6 +49,9 @@ TRANSITIONS: dict[LifeState, tuple[LifeState, ...]] = {
 }
 """Where each state may lead."""
 
+LEAVING = frozenset({LifeState.INITIALIZING, LifeState.PAUSED})
+"""States from which only a run that leaves becomes RESTARTING."""
+
 OVERDUE: dict[LifeState, tuple[LifeState, str]] = {
     LifeState.INITIALIZING: (LifeState.ERROR, "initialize_timeout"),
     LifeState.PAUSED: (LifeState.RUNNING, "auto_resume"),
@@ -55,9 +61,22 @@ OVERDUE: dict[LifeState, tuple[LifeState, str]] = {
 """What a state that lasts too long becomes, and the trigger that is put on record."""
 
 
-def begin(now: datetime, limits: LimitsSpec) -> Lifecycle:
-    """Return the life of an agent that is spawned now."""
-    return Lifecycle(since=now, until=_until(LifeState.INITIALIZING, now, limits, None))
+def begin(now: datetime, limits: LimitsSpec, restarts: int = 0) -> Lifecycle:
+    """Return the life of an agent that is spawned now, or again after so many restarts."""
+    return Lifecycle(
+        previous=LifeState.RESTARTING if restarts else None,
+        since=now,
+        until=_until(LifeState.INITIALIZING, now, limits, None),
+        restarts=restarts,
+    )
+
+
+def begin_state(now: datetime, request: AgentRequest) -> AgentState:
+    """Return the state in which a run of an agent begins that no other handed over to."""
+    supervised = request.supervised
+    restarts = supervised.incarnation - 1 if supervised else 0
+    life = begin(now, LimitsSpec(), restarts)
+    return AgentState(life=life, is_once=request.options.is_once, supervised=supervised)
 
 
 def move(
@@ -71,6 +90,7 @@ def move(
     pause_reason: PauseReason | None = None,
     end_reason: EndReason | None = None,
     grace: timedelta | None = None,
+    leaves: bool = False,
 ) -> Lifecycle:
     """Change the state of an agent's life.
 
@@ -84,11 +104,13 @@ def move(
         pause_reason: kept for as long as the agent is PAUSED.
         end_reason: why it ends; given on STOPPING, it is kept for TERMINATED.
         grace: how long the new state may last, in place of its own limit.
+        leaves: the run ends for another one to go on.
 
     Raises:
         Refused: the present state does not lead there.
     """
-    if to not in TRANSITIONS[life.state]:
+    may_leave = leaves and to is LifeState.RESTARTING and life.state in LEAVING
+    if to not in TRANSITIONS[life.state] and not may_leave:
         raise _refusal(life.state, to)
     transition = Transition(
         number=life.count + 1,

@@ -10,6 +10,7 @@ Rules:
        when it has been given more.
     5. A wrong answer goes back to the model with what is wrong, at most ``invalid_calls`` times.
     6. A turn that has to end waits until nothing of it is in flight.
+    7. What follows a failed turn is in :mod:`.after_failure`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mainstay.decisions.agents.acting import BUDGET_REACHED, CANCELLED, begin_uses, start_uses
-from mainstay.decisions.agents.draft import LIVING, AgentDraft
+from mainstay.decisions.agents.after_failure import mind_policy
+from mainstay.decisions.agents.draft import AgentDraft
+from mainstay.decisions.agents.settling import count_failed, settle
 from mainstay.decisions.retries import backoff
-from mainstay.schemas.agent import OnFailure
 from mainstay.schemas.agent_calls import AgentEventKind, Thought
 from mainstay.schemas.agent_directives import StopTurn, Summarize, Think, WasSummarized, WasThought
 from mainstay.schemas.agent_run import (
@@ -28,10 +30,10 @@ from mainstay.schemas.agent_run import (
     TurnState,
     TurnStep,
     UseStatus,
+    message_entry_key,
 )
 from mainstay.schemas.conversation import Finish
-from mainstay.schemas.lifecycle import LifeState, PauseReason
-from mainstay.schemas.messages import MessageHeader, MessageStatus, Settlement
+from mainstay.schemas.messages import MessageHeader, MessageStatus
 from mainstay.schemas.plan import RetrySpec
 from mainstay.schemas.run import Failure, FailureKind
 
@@ -41,7 +43,7 @@ MODEL_RETRY = RetrySpec(attempts=1000, initial=timedelta(seconds=1), maximum=tim
 
 def begin_turn(draft: AgentDraft, header: MessageHeader) -> None:
     """Work on a message."""
-    told = TurnInput(kind=InputKind.MESSAGE, key=f"message/{header.id}", ref=header.id)
+    told = TurnInput(kind=InputKind.MESSAGE, key=message_entry_key(header.id), ref=header.id)
     draft.change(
         turn=TurnState(
             message=header,
@@ -101,7 +103,7 @@ def thought(draft: AgentDraft, event: WasThought) -> None:
 def go_on(draft: AgentDraft) -> None:
     """Take the turn's next step, if it is free to: after a pause, a restart, a wait."""
     turn = draft.state.turn
-    if turn is None or draft.state.life.state not in LIVING:
+    if turn is None or not draft.is_living:
         return
     if turn.verdict is not None:
         fail(draft, turn.verdict)
@@ -120,10 +122,10 @@ def fail(draft: AgentDraft, failure: Failure) -> None:
             draft.change_turn(verdict=failure)
             draft.do(StopTurn())
         return
-    _settle(draft, MessageStatus.FAILED, failure=failure)
-    counts = draft.state.counts
-    draft.change(counts=counts.model_copy(update={"failed": counts.failed + 1}), failure=failure)
-    _mind_policy(draft, failure)
+    settle(draft, draft.turn.message, MessageStatus.FAILED, failure=failure)
+    draft.change(turn=None, failure=failure)
+    count_failed(draft)
+    mind_policy(draft, failure)
 
 
 def check_deadline(draft: AgentDraft) -> None:
@@ -192,7 +194,8 @@ def _judge(draft: AgentDraft, thought: Thought) -> None:
     elif thought.problem:
         complain(draft, thought.problem)
     elif not thought.uses:
-        _settle(draft, MessageStatus.PROCESSED)
+        settle(draft, turn.message, MessageStatus.PROCESSED, position=turn.position)
+        draft.change(turn=None)
     elif turn.tool_calls + len(thought.uses) > limits.tool_calls:
         fail(draft, _limit(f"a turn may call tools {limits.tool_calls} times", "tool_calls"))
     else:
@@ -239,40 +242,6 @@ def _return_results(draft: AgentDraft) -> None:
     )
     draft.change_turn(inputs=results, uses=())
     go_on_thinking(draft)
-
-
-def _settle(draft: AgentDraft, status: MessageStatus, *, failure: Failure | None = None) -> None:
-    turn, counts = draft.turn, draft.state.counts
-    settled = Settlement(
-        message_id=turn.message.id,
-        status=status,
-        thread=turn.message.thread,
-        position=turn.position if failure is None else -1,
-        failure=failure,
-        reply_workflow=turn.message.reply_workflow,
-    )
-    draft.change(
-        turn=None,
-        settled=(*draft.state.settled, settled),
-        result=settled if draft.state.is_once else None,
-        counts=counts.model_copy(
-            update={
-                "messages": counts.messages + 1,
-                "since_rollover": counts.since_rollover + 1,
-            }
-        ),
-    )
-
-
-def _mind_policy(draft: AgentDraft, failure: Failure) -> None:
-    if draft.state.life.state is not LifeState.RUNNING or draft.state.is_once:
-        return
-    policy = draft.state.policy.on_failure
-    if policy is OnFailure.PAUSE:
-        reason = PauseReason.ERROR_RECOVERY
-        draft.move(LifeState.PAUSED, "turn_failed", failure.message, pause_reason=reason)
-    elif policy is OnFailure.STOP:
-        draft.move(LifeState.STOPPING, "turn_failed", failure.message)
 
 
 def _limit(message: str, name: str) -> Failure:

@@ -1,0 +1,1 @@
+"""What supervisors decide: whom to start, stop and restart, and when to give up."""
