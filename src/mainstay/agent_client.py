@@ -185,7 +185,7 @@ class AgentClient:
         await asyncio.gather(
             self.store.put_document(request.spec_ref, body),
             self.store.put_document(request_ref(row.agent_id), request.model_dump_json().encode()),
-            self.store.create_agent(row),
+            self.store.create_agent(row, self.settings.limits),
         )
         thread = ThreadRow(
             thread_id=row.thread,

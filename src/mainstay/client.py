@@ -73,7 +73,11 @@ class Mainstay(TeamClient):
         """
         settings = settings or Settings()
         temporal = await connect(settings, address=address, lazy=lazy)
-        store = await open_store(settings.resolved_database_url, durability=settings.durability)
+        store = await open_store(
+            settings.resolved_database_url,
+            durability=settings.durability,
+            messages_per_second=settings.messages_per_second,
+        )
         return cls(temporal, store, settings)
 
     async def close(self) -> None:

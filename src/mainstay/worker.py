@@ -83,6 +83,7 @@ def build_worker(
     models: Models | None = None,
     rate_limits: Mapping[str, RateLimit] | None = None,
     limits: AgentLimits | None = None,
+    tool_calls_per_minute: int = 0,
     max_activities: int = MAX_ACTIVITIES,
     grace: timedelta = timedelta(seconds=5),
     silence: timedelta = timedelta(seconds=10),
@@ -97,18 +98,20 @@ def build_worker(
         models: what its agents think with; by default every provider, with its usual key.
         rate_limits: how often each provider may be asked, by all workers together.
         limits: how many agents there may be; by default any number.
+        tool_calls_per_minute: how many one agent may make; 0 sets no limit.
         max_activities: pieces of work it does at once.
         grace: how long running tools may go on when it is stopped.
         silence: after so long without an answer it is taken for dead, and the workflows that it
             kept in memory are given to another worker.
     """
+    protection = Protection(store, rate_limits, tool_calls_per_minute)
     return Worker(
         client,
         task_queue=task_queue,
         workflows=WORKFLOWS,
         activities=[
             *_plan_activities(store, tools),
-            *_agent_activities(store, tools, models or LanguageModels(), rate_limits, limits),
+            *_agent_activities(store, tools, models or LanguageModels(), protection, limits),
             *_team_activities(store),
         ],
         workflow_runner=workflow_runner(),
@@ -150,11 +153,10 @@ def _agent_activities(
     store: Store,
     tools: Toolbox,
     models: Models,
-    rate_limits: Mapping[str, RateLimit] | None,
+    protection: Protection,
     limits: AgentLimits | None,
 ) -> list[Activity]:
     files = AgentFiles(store, tools)
-    protection = Protection(store, rate_limits)
     life = AgentLife(store, models, files, limits)
     thinking = Thinking(store, models, files, protection)
     acting = Acting(store, tools, files, protection)
@@ -207,6 +209,7 @@ async def running_worker(
             models=models,
             rate_limits=settings.rate_limits,
             limits=settings.limits,
+            tool_calls_per_minute=settings.tool_calls_per_minute,
             max_activities=max_activities,
             silence=settings.heartbeat_timeout,
         )

@@ -150,7 +150,10 @@ class AgentStage:
 
     @asynccontextmanager
     async def worker(
-        self, models: PlayedModels | None = None, rate_limits: Mapping[str, RateLimit] | None = None
+        self,
+        models: PlayedModels | None = None,
+        rate_limits: Mapping[str, RateLimit] | None = None,
+        tool_calls_per_minute: int = 0,
     ) -> AsyncIterator[PlayedModels]:
         """Serve the agents with a worker for as long as the block lasts."""
         models = models or self.models
@@ -161,6 +164,7 @@ class AgentStage:
             self.stage.settings.task_queue,
             models=models,
             rate_limits=rate_limits,
+            tool_calls_per_minute=tool_calls_per_minute,
             grace=timedelta(0),
             silence=timedelta(seconds=1),
         )

@@ -17,6 +17,7 @@ from mainstay.schemas.agent import AgentSpec, BudgetSpec
 from mainstay.schemas.agent_calls import AgentEventKind
 from mainstay.schemas.agent_run import AgentOptions
 from mainstay.schemas.budgets import BreakerState, RateLimit
+from mainstay.schemas.conversation import EntryKind
 from mainstay.schemas.errors import LimitReached, NotFound, Refused, Unavailable
 from mainstay.schemas.lifecycle import LifeState, PauseReason
 from mainstay.schemas.messages import Message, MessageStatus
@@ -331,6 +332,26 @@ async def test_callers_of_a_limited_provider_wait_their_turn_and_none_fails(agen
         answers = await asyncio.gather(*(one.ask("hello", timeout=SECONDS) for one in crew))
         assert answers == ["echo: hello"] * 4
         assert 0.8 < time.monotonic() - begin < 10
+
+
+async def test_tool_calls_beyond_those_of_a_minute_are_refused_and_the_model_is_told(agents):
+    async with agents.worker(tool_calls_per_minute=2):
+        agent = await agents.spawn(tools=["test.echo"])
+        await agents.ask(agent, *[{"tools": [["test.echo", {"value": n}]]} for n in range(3)])
+        results = [one for one in await agent.entries() if one.kind is EntryKind.TOOL]
+        assert [one.is_error for one in results] == [False, False, True]
+        assert "2 tool calls a minute" in results[-1].text
+        assert (await agent.account()).spent.tool_calls == 2
+
+
+async def test_agents_beyond_the_limit_are_not_spawned(agents):
+    few = agents.with_settings(limits={"agents": 2})
+    spec = AgentSpec(name="a", model=MODEL)
+    for name in ("one", "two"):
+        await few.spawn(spec, name)
+    with pytest.raises(LimitReached, match="agents"):
+        await few.spawn(spec, "three")
+    assert len(await few.agents()) == 2
 
 
 async def _sweep(agents: AgentStage) -> None:

@@ -72,6 +72,7 @@ class Acting:
                 kept = await self._kept(call)
                 if kept is not None:
                     return kept
+                await self._protection.count_tool_call(call.agent_id)
                 await self._spending.charge_tool_call(f"{call.agent_id}/{call.key}", call.accounts)
                 use = await self._use(call)
                 found = await self._run(call, use)

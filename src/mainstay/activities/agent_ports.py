@@ -199,6 +199,15 @@ class Accounts(Protocol):
         ``change`` may be called more than once.
         """
 
+    async def check_rate(
+        self, name: str, per: timedelta, most: int, now: datetime, amount: int = 1
+    ) -> timedelta | None:
+        """Do something that may be done ``most`` times in a period, 0 being no limit.
+
+        Returns:
+            None when it may be done, which counts; else how long to wait.
+        """
+
     async def reserve(
         self,
         name: str,

@@ -10,13 +10,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from mainstay.activities.agent_ports import AgentStorage
 from mainstay.decisions.agents.breaker import admit, failed, succeeded
 from mainstay.decisions.retries import classify
 from mainstay.schemas.budgets import Breaker, BreakerState, RateLimit
-from mainstay.schemas.errors import Unavailable
+from mainstay.schemas.durations import format_duration
+from mainstay.schemas.errors import LimitReached, Unavailable
 from mainstay.schemas.run import FailureKind
 
 FRESH_SECONDS = 1.0
@@ -31,10 +32,14 @@ class Protection:
     """The breakers and rate limits of one worker's calls."""
 
     def __init__(
-        self, storage: AgentStorage, rate_limits: Mapping[str, RateLimit] | None = None
+        self,
+        storage: AgentStorage,
+        rate_limits: Mapping[str, RateLimit] | None = None,
+        tool_calls_per_minute: int = 0,
     ) -> None:
         self._storage = storage
         self._rate_limits = rate_limits or {}
+        self._tool_calls_per_minute = tool_calls_per_minute
         self._seen: dict[str, tuple[float, Breaker]] = {}
 
     @asynccontextmanager
@@ -55,6 +60,25 @@ class Protection:
             raise
         if not _is_sound(self._seen[name][1]):
             await self._change(name, succeeded)
+
+    async def count_tool_call(self, agent_id: str) -> None:
+        """See that an agent may make another tool call now.
+
+        Raises:
+            LimitReached: it has made too many in the last minute; the model is told.
+        """
+        most = self._tool_calls_per_minute
+        if not most:
+            return
+        wait = await self._storage.check_rate(
+            f"tools/{agent_id}", timedelta(minutes=1), most, datetime.now(UTC)
+        )
+        if wait is not None:
+            raise LimitReached(
+                f"an agent may make {most} tool calls a minute; the next one in "
+                f"{format_duration(wait)}",
+                hint="the limit is MAINSTAY_TOOL_CALLS_PER_MINUTE",
+            )
 
     async def wait_for_turn(self, provider: str, tokens: int) -> None:
         """Wait until a provider may be asked, as its rate limit says.
