@@ -23,6 +23,7 @@ from benchmarks import (
     for_each,
     history,
     sequence,
+    teams,
 )
 from benchmarks.bench import Bench, Measure
 from benchmarks.report import Finding, make_table, write_report
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Measure] = {
     "agent-speed": agent_speed.measure,
     "agent-idle": agent_idle.measure,
     "agent-window": agent_window.measure,
+    "teams": teams.measure,
 }
 
 

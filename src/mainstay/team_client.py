@@ -164,6 +164,7 @@ class TeamClient(AgentSnapshots):
             run=run,
             team_ref=f"team/{hashlib.sha256(body).hexdigest()}",
             health_interval=plan.health.interval,
+            limits=plan.limits,
             options=SupervisorOptions(heartbeat_timeout=self.settings.heartbeat_timeout),
         )
         await self._put_documents(compiled)

@@ -128,9 +128,9 @@ def _events(one: SupervisorView) -> tuple[SupervisionEvent, ...]:
 
 
 async def _give_work(store: Store) -> None:
-    """Let the clerk work on one message while another waits."""
+    """Let the clerk work on one message of two that it has taken, while another waits."""
     clerk = ROWS[0].agent_id
-    for number, text in enumerate(("Sell the red lamp", "Sell the blue lamp"), 1):
+    for number, text in enumerate(("Sell the red lamp", "Sell the blue lamp", "Close"), 1):
         message = Message(
             id=f"00000000-0000-4000-8000-00000000000{number}",
             receiver=clerk,
@@ -138,4 +138,4 @@ async def _give_work(store: Store) -> None:
             created_at=NOW,
         )
         await store.send_messages([message])
-    await store.settle_and_take(clerk, [], [], 1, 1, NOW)
+    await store.settle_and_take(clerk, [], [], 1, 2, NOW)

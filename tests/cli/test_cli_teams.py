@@ -164,7 +164,7 @@ def test_no_line_is_wider_than_the_screen_and_none_needs_colour(width, symbols):
 
 def test_where_not_all_fit_those_in_trouble_are_shown_and_the_others_counted():
     crowd = [child(f"worker-{number}") for number in range(200)]
-    crowd[150] = child("worker-150", ChildPhase.BACKING_OFF, restarts=7)
+    crowd[150] = child("worker-150", ChildPhase.BACKING_OFF)
     sight = TeamSight(team="shop", supervisors=(view("", *crowd),))
     lines = drawn(Picture(sight), height=10)
     assert len(lines) == 10
@@ -309,6 +309,7 @@ def test_lists_choose_agents_by_team_supervisor_and_age(records, capsys):
     assert names("--team", "shop") == everyone
     assert names("--under", "shop/desk") == {"shop/writer", "shop/critic"}
     assert names("--under", "shop/desk", "--limit", "2") == {"shop/writer", "shop/critic"}
+    assert len(names("--under", "shop/desk", "--limit", "1")) == 1
     assert execute(["agent", "list", "--team", "old", "--under", "shop/desk"]) == 3
     capsys.readouterr()
     assert names("--team", "shop", "--role", "critic") == {"shop/critic"}

@@ -36,10 +36,11 @@ from mainstay.schemas.supervision import (
     TeamPlan,
 )
 from mainstay.schemas.supervision_calls import ChildRequest, SupervisionEvent
-from mainstay.schemas.team import HealthSpec, IntensitySpec, Strategy
+from mainstay.schemas.team import HealthSpec, IntensitySpec, Strategy, TeamLimits
 from mainstay.workflows.agent_attributes import agent_attributes
 
 HEARTBEAT = timedelta(seconds=2)
+NO_LIMITS = TeamLimits()
 
 
 def agent(name: str, **plan: Any) -> ChildPlan:
@@ -223,6 +224,7 @@ class TeamStage(AgentStage):
         health: timedelta | None = None,
         health_spec: HealthSpec | None = None,
         rollover: int = 2_000,
+        limits: TeamLimits = NO_LIMITS,
         spec: dict[str, Any] | None = None,
         **by_agent: dict[str, Any],
     ) -> Team:
@@ -240,6 +242,7 @@ class TeamStage(AgentStage):
             run=team.run,
             team_ref=team_ref,
             health_interval=health,
+            limits=limits,
             options=SupervisorOptions(heartbeat_timeout=HEARTBEAT, rollover_events=rollover),
         )
         team.request = request

@@ -19,6 +19,7 @@ import pytest_asyncio
 from documentation import ROOT, teams_of
 from mainstay.cli.main import execute
 from mainstay.client import Mainstay
+from mainstay.connection import has_worker
 from mainstay.schemas.ids import supervisor_id
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.supervision import ChildPhase
@@ -74,6 +75,8 @@ async def mainstay(configured):
         await Mainstay.connect(configured) as client,
         running_worker(client.temporal, configured),
     ):
+        # A command that sees no worker runs one of its own, until Ctrl-C.
+        await until(lambda: has_worker(client.temporal, configured.task_queue), "the worker")
         yield client
 
 

@@ -14,8 +14,8 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowUpdateFailedError
 
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import MessageStatus
-from mainstay.schemas.supervision import ChildCounts, SupervisorEnd
-from mainstay.schemas.team import Strategy
+from mainstay.schemas.supervision import ChildCounts, ChildPhase, SupervisorEnd
+from mainstay.schemas.team import Strategy, TeamLimits
 from mainstay.worker import build_replayer
 
 
@@ -218,6 +218,22 @@ async def test_children_are_added_terminated_restarted_and_deleted_at_run_time(t
             return (await team.agent("c").row()).state is LifeState.TERMINATED
 
         await until(is_closed)
+
+
+async def test_team_does_not_become_larger_than_its_file_allows(teams):
+    async with teams.serving():
+        root = supervisor(agent("a"), agent("b"))
+        team = await teams.up(root, limits=TeamLimits(agents=2))
+        await team.until_running()
+        added = await teams.planned(agent("c"))
+        with pytest.raises(WorkflowUpdateFailedError) as full:
+            await team.ask_child("start_child", plan=added)
+        assert "team_agents" in str(full.value.cause)
+        views = {child.name: child for child in (await team.view()).children}
+        assert [name for name, child in views.items() if child.phase is ChildPhase.RUNNING] == [
+            "a",
+            "b",
+        ]
 
 
 async def test_dynamic_supervisor_starts_children_by_name_alone(teams):

@@ -31,6 +31,7 @@ from mainstay.schemas.errors import NotFound
 from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import MessageStatus, Settlement
 from mainstay.schemas.supervision_calls import AgentLimits
+from mainstay.schemas.team import TeamLimits
 
 
 class AgentLife:
@@ -138,10 +139,17 @@ class AgentLife:
         )
         if call.accounts:
             await self._storage.open_account(call.accounts[0], spec.budget, call.name)
-        stored = await self._storage.create_agent(row, self._limits)
+        stored = await self._storage.create_agent(row, self._limits_of(call.limits))
         if call.incarnation > 1:
             await self._note_restart(call, stored)
         return stored
+
+    def _limits_of(self, team: TeamLimits) -> AgentLimits | None:
+        """Return the installation's limits with those of the agent's team."""
+        if self._limits is None and team == TeamLimits():
+            return None
+        own = self._limits or AgentLimits(agents=None, children=None, depth=None)
+        return own.model_copy(update={"team_agents": team.agents, "team_roles": team.roles})
 
     async def _note_restart(self, call: OpenCall, row: AgentRow) -> None:
         """Put on record that a later run begins, unless the end of the one before says so."""

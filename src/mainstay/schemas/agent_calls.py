@@ -16,6 +16,7 @@ from mainstay.schemas.messages import MessageHeader, Settlement
 from mainstay.schemas.model import Model
 from mainstay.schemas.run import Failure
 from mainstay.schemas.supervision import ChildExit
+from mainstay.schemas.team import TeamLimits
 
 
 class AgentEventKind(StrEnum):
@@ -65,6 +66,7 @@ class OpenCall(Model):
     thread: str
     parent_id: str = ""
     supervisor_id: str = ""
+    limits: TeamLimits = Field(default_factory=TeamLimits)
     accounts: tuple[str, ...] = ()
     is_restart: bool = False
     """Its thread must be there already: it never starts afresh in silence."""

@@ -14,7 +14,7 @@ from mainstay.schemas.lifecycle import Lifecycle
 from mainstay.schemas.messages import MessageHeader, Settlement
 from mainstay.schemas.model import Model
 from mainstay.schemas.run import Failure
-from mainstay.schemas.team import ErrorPolicy
+from mainstay.schemas.team import ErrorPolicy, TeamLimits
 
 
 class InputKind(StrEnum):
@@ -186,6 +186,8 @@ class Supervised(Model):
     incarnation: int = 1
     on_failure: OnFailure | None = None
     errors: ErrorPolicy | None = None
+    limits: TeamLimits = Field(default_factory=TeamLimits)
+    """How large its team may become."""
 
 
 class AgentState(Model):

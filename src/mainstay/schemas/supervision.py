@@ -242,7 +242,8 @@ class SupervisorRequest(Model):
         team_ref: the stored team file.
         parent: the supervisor above it, empty for the root.
         parent_row: the row of that one.
-        health: how often to look at the whole team's health; only the root does.
+        health_interval: how often to look at the whole team's health; only the root does.
+        limits: how large the team may become.
     """
 
     supervisor_id: str
@@ -255,6 +256,7 @@ class SupervisorRequest(Model):
     parent_row: str = ""
     incarnation: int = 1
     health_interval: Duration | None = None
+    limits: TeamLimits = Field(default_factory=TeamLimits)
     options: SupervisorOptions = Field(default_factory=SupervisorOptions)
     state: SupervisorState | None = None
 

@@ -45,6 +45,7 @@ from mainstay.schemas.agent_directives import (
 from mainstay.schemas.agent_run import AgentRequest, AgentState, TurnState
 from mainstay.schemas.errors import MainstayError
 from mainstay.schemas.run import Failure
+from mainstay.schemas.team import TeamLimits
 from mainstay.workflows.options import (
     AGENT_MARGIN,
     MACHINE_RETRY,
@@ -109,6 +110,7 @@ class AgentWork:
             thread=request.thread,
             parent_id=request.parent_id,
             supervisor_id=supervised.row_id if supervised else "",
+            limits=supervised.limits if supervised else TeamLimits(),
             accounts=request.accounts,
             is_restart=directive.is_restart,
             incarnation=supervised.incarnation if supervised and counts else 1,

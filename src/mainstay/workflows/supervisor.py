@@ -28,6 +28,7 @@ from mainstay.schemas.supervision import (
 from mainstay.schemas.supervision_calls import ChildRequest, OpenedSupervisor
 from mainstay.schemas.supervision_directives import (
     BecameReady,
+    CloseChild,
     DeleteAsked,
     EndSupervisor,
     Report,
@@ -73,6 +74,7 @@ class Supervisor:
         self._bug: BaseException | None = None
         self._handled = 0
         self._shown = self._state.life
+        self._awaited: dict[str, str] = {}
         self._hurrying: asyncio.Task[None] | None = None
         self._alarm = Alarm(lambda: self._note(Ticked()))
         self._children = Children(request)
@@ -242,6 +244,8 @@ class Supervisor:
                     self._records.note(directive)
                 case EndSupervisor():
                     self._ended = directive
+                case CloseChild() if directive.name in self._awaited:
+                    self._awaited[directive.name] = directive.reason
                 case _:
                     pass  # carried out above
         self._records.flush_soon()
@@ -255,8 +259,10 @@ class Supervisor:
             workflow.set_current_details(describe(self.view()))
 
     async def _until_started(self, name: str) -> str:
+        # A child that was added and did not start is forgotten; who asked is told why.
+        self._awaited[name] = ""
         await self._until(lambda: not is_starting(self._state, name))
-        return started(self._state, name)
+        return started(self._state, name, self._awaited.pop(name))
 
     async def _until(self, is_so: Callable[[], bool]) -> None:
         await workflow.wait_condition(lambda: self._ended is not None or is_so())

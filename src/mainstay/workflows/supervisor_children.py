@@ -123,6 +123,7 @@ class Children:
                 incarnation=incarnation,
                 on_failure=plan.on_failure,
                 errors=plan.errors,
+                limits=self._request.limits,
             ),
         )
 
@@ -138,6 +139,7 @@ class Children:
             parent=mine.supervisor_id,
             parent_row=mine.row_id,
             incarnation=incarnation,
+            limits=mine.limits,
             options=mine.options,
         )
 

@@ -54,8 +54,8 @@ def is_alive(state: SupervisorState, name: str) -> bool:
     return child is not None and child.phase is not ChildPhase.STOPPED
 
 
-def started(state: SupervisorState, name: str) -> str:
-    """Say that a child is ready.
+def started(state: SupervisorState, name: str, last_words: str = "") -> str:
+    """Say that a child is ready; ``last_words`` is why one was closed that is not.
 
     Raises:
         AgentFailed: it is not; the message says why.
@@ -63,7 +63,7 @@ def started(state: SupervisorState, name: str) -> str:
     child = _child(state, name)
     if child is not None and child.phase is ChildPhase.RUNNING:
         return f"{name}: running"
-    why = child.detail if child is not None else ""
+    why = child.detail if child is not None else last_words.removeprefix("it did not start: ")
     raise AgentFailed(
         f"{name!r} did not start: {why or state.reason or 'it ended'}",
         hint="`mainstay supervisor children` shows how it stands",
