@@ -169,8 +169,15 @@ def played(
     script = folder / f"{name}.yaml"
     script.write_text(json.dumps({"loop": True, "turns": turns}))
     limits = {"model_attempts": 1, **agent.pop("limits", {})}
-    named = {"name": "hand", "model": f"script:{script}", "prompt": "Do your jobs."}
-    hand = {**named, "limits": limits, **agent}
+    hand = {
+        "name": "hand",
+        "model": f"script:{script}",
+        "prompt": "Do your jobs.",
+        # What an agent failed over stays in its conversation; here each job begins a new one.
+        "context": {"policy": "window", "turns": 1},
+        "limits": limits,
+        **agent,
+    }
     return TeamSpec.model_validate(
         {"team": name, "agents": {"hand": hand}, "children": children, **(root or {})}
     )

@@ -75,10 +75,15 @@ async def one_shift(
     marks = sorted(random.sample(range(total - 1), len(victims)))
     for victim, mark in zip(victims, marks, strict=True):
         await shift.reach(mark)
+        print("reach", mark, time.monotonic() - begin)
         await strike(rig, victim)
+        print("struck", victim, time.monotonic() - begin)
     await shift.end()
+    print("end", time.monotonic() - begin)
     await shift.judge()
+    print("judged", time.monotonic() - begin)
     worked = time.monotonic() - begin
+    await shift.down()
     await shift.down()
     return {
         "agents": size.total,
