@@ -9,7 +9,7 @@ import sys
 from asyncio.subprocess import DEVNULL
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -187,5 +187,6 @@ async def _process(words: Sequence[str], more: dict[str, str]) -> AsyncIterator[
     try:
         yield process.pid
     finally:
-        process.terminate()
+        with suppress(ProcessLookupError):  # it has ended by itself
+            process.terminate()
         await process.wait()

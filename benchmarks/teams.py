@@ -2,7 +2,8 @@
 how soon an agent that failed is there again.
 
 Floors are bare workflows on the same server that do the least of the same: 20 parents with 50
-children each, of which each runs one activity and tells its parent that it is ready.
+children each, of which each runs one activity and tells its parent that it is ready. They work side
+by side, while a team's supervisors are started, and stopped, one after another, as OTP has it.
 """
 
 from __future__ import annotations

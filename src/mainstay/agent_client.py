@@ -158,7 +158,13 @@ class AgentClient:
     async def _accounts_of(self, parent: str | None) -> tuple[str, ...]:
         if parent is None:
             return ()
-        return (await load_request(self.store, parent)).accounts
+        try:
+            return (await load_request(self.store, parent)).accounts
+        except NotFound:
+            row = await self.store.get_agent(parent)
+            if row is None or not row.supervisor_id:
+                raise
+            return (account_of(row.agent_id),)  # a team's agents pay for themselves alone
 
     async def _put_on_record(self, request: AgentRequest, spec: AgentSpec, body: bytes) -> None:
         """Claim the name before anything is opened: who is refused has opened nothing yet.

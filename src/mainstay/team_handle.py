@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.service import RPCError
 
 from mainstay.agent_driving import Driving, is_open
 from mainstay.connection import has_worker
+from mainstay.decisions.supervision.intensity import seen_at
 from mainstay.schemas import names
 from mainstay.schemas.errors import MainstayError, NotFound, Unavailable
 from mainstay.schemas.ids import supervisor_id
@@ -32,6 +34,9 @@ from mainstay.temporal_calls import QUERY_TIMEOUT, UPDATE_TIMEOUT, Callee, ask
 
 POLL_SECONDS = 0.1
 """How often the records are looked at while a team is waited for."""
+REST_FACTOR = 15
+"""A look is followed by a rest of at least so many times its length: a look at a thousand agents
+takes long, on the machine that is busy with starting them."""
 STILL_SECONDS = 3.0
 """After so long without any change it is looked whether anything drives the team."""
 CHANGE_TIMEOUT = timedelta(minutes=5)
@@ -95,7 +100,9 @@ class TeamHandle:
         )
         if not views:
             raise await self._unknown(path)
-        return TeamSight(team=self.name, supervisors=tuple(views), agents=tuple(agents))
+        now = datetime.now(UTC)
+        seen = tuple(seen_at(view, now) for view in views)
+        return TeamSight(team=self.name, supervisors=seen, agents=tuple(agents))
 
     async def view(self, path: str = "") -> SupervisorView:
         """Return one supervisor as it is on record, the root by default.
@@ -105,7 +112,7 @@ class TeamHandle:
         """
         for view in await self._store.supervisor_views(self.name, self.run, path):
             if view.path == path:
-                return view
+                return seen_at(view, datetime.now(UTC))
         raise await self._unknown(path)
 
     async def events(
@@ -143,10 +150,9 @@ class TeamHandle:
         """
         try:
             async with asyncio.timeout(timeout.total_seconds() if timeout else None):
-                sight = await self._watch(_is_ready, progress)
-                if sight is None:
+                if await self._watch(_is_ready, progress) is None:
                     raise self._failed(await self._end())
-                return sight
+                return await self.sight()
         except TimeoutError:
             raise Unavailable(
                 f"team {self.name!r} is not ready in time",
@@ -271,8 +277,9 @@ class TeamHandle:
         last, moved = None, clock()
         try:
             while True:
-                has_ended = ending.done()
+                has_ended, began = ending.done(), clock()
                 sight = await self._seen()
+                rest = max(POLL_SECONDS, REST_FACTOR * (clock() - began))
                 if sight is not None and is_so(sight):
                     return sight
                 if has_ended:
@@ -286,16 +293,15 @@ class TeamHandle:
                 elif clock() - moved > STILL_SECONDS:
                     moved = clock()
                     await self._see_served()
-                await asyncio.wait({ending}, timeout=POLL_SECONDS)
+                await asyncio.wait({ending}, timeout=min(rest, STILL_SECONDS))
         finally:
             ending.cancel()
             await asyncio.gather(ending, return_exceptions=True)
 
     async def _seen(self) -> TeamSight | None:
-        try:
-            return await self.sight()
-        except NotFound:
-            return None  # its root has not put itself on record yet
+        """Look at its supervisors; None while its root has not put itself on record."""
+        views = await self._store.supervisor_views(self.name, self.run)
+        return TeamSight(team=self.name, supervisors=tuple(views)) if views else None
 
     async def _end(self) -> _Ended:
         """Wait for the root's end."""
@@ -309,7 +315,11 @@ class TeamHandle:
         return _Ended(result, result.reason)
 
     async def _see_served(self) -> None:
-        if not await has_worker(self._temporal, self._task_queue):
+        try:
+            is_served = await has_worker(self._temporal, self._task_queue)
+        except RPCError:
+            return  # a busy server; waiting for the root's end tells if it is gone
+        if not is_served:
             raise Unavailable(
                 f"no worker serves team {self.name!r}, so it rests until one does",
                 hint="run one with `mainstay up` or `mainstay worker`",

@@ -52,6 +52,7 @@ def view(path: str = "", *children: ChildView, team: str = "shop", **more: Any) 
         "max_restarts": 3,
         "window": timedelta(seconds=5),
         "restarts_left": 2,
+        "counted": (datetime.now(UTC),),
         "restarts": 1,
         **more,
     }

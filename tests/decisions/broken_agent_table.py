@@ -63,6 +63,8 @@ BROKEN: list[tuple[str | bytes, str, int, int]] = [
     (agent("role: Planer"), "`role`: there is no 'Planer' ? did you mean `planner`?", 3, 7),
     (agent("role: [critic]"), "`role`: there is no ['critic']", 3, 7),
     (agent("on_failure: puase"), "`on_failure`: there is no 'puase' ? `pause`", 3, 13),
+    (agent("on_parent_end: cascaed"), "there is no 'cascaed' ? mean `cascade`", 3, 16),
+    (agent("on_parent_end: kill"), "`on_parent_end`: there is no 'kill' ? orphan, stop", 3, 16),
     (agent("capabilities: {a: 1}"), "`capabilities` must be a list, not a mapping", 3, 15),
     (agent("capabilities: [a, 3]"), "entry 2 of `capabilities` must be a text", 3, 19),
     (agent("settings: [a]"), "`settings` must be a mapping, not a list", 3, 11),

@@ -35,6 +35,7 @@ from mainstay.schemas.agent import (
     LimitsSpec,
     MailboxSpec,
     OnFailure,
+    OnParentEnd,
     Role,
 )
 from mainstay.schemas.errors import InvalidInput, LimitReached, NotFound
@@ -90,6 +91,7 @@ limits: {model_calls: 3, turn_timeout: 90, pause: 10m}
 mailbox: {batch: 1}
 context: full
 on_failure: stop
+on_parent_end: cascade
 output: {type: object, properties: {a: {type: [string, 'null']}}, required: [a]}
 color: blue
 ---
@@ -123,6 +125,7 @@ def test_everything_that_can_be_written_is_read() -> None:
         mailbox=MailboxSpec(batch=1),
         context=ContextSpec(policy=ContextPolicy.FULL),
         on_failure=OnFailure.STOP,
+        on_parent_end=OnParentEnd.CASCADE,
         output={
             "type": "object",
             "properties": {"a": {"type": ["string", "null"]}},
@@ -164,6 +167,7 @@ EXTRAS = [
     ("buget: {usd: 1}", "did you mean `budget`?"),
     ("tool: now", "did you mean `tools`?"),
     ("on-failure: stop", "did you mean `on_failure`?"),
+    ("on_parent_exit: stop", "did you mean `on_parent_end`?"),
     ("maxTurns: 5", "did you mean `limits: {model_calls: …}`?"),
     ("temperature: 1", "put it under `settings`"),
     ("instructions: x", "the prompt is what stands below the front matter"),
@@ -430,6 +434,7 @@ _specs = st.builds(
         ContextSpec, policy=st.sampled_from(ContextPolicy), tokens=st.integers(100, 10**6)
     ),
     on_failure=st.sampled_from(OnFailure),
+    on_parent_end=st.sampled_from(OnParentEnd),
     extras=st.dictionaries(_texts.filter(lambda key: key not in FILE_KEYS), _json, max_size=3),
 )
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from supervisor_script import Team, backoff, plan, policy, up
 
+from mainstay.decisions.supervision.intensity import seen_at
 from mainstay.decisions.supervision.view import (
     check_delete,
     check_restart,
@@ -49,8 +50,10 @@ def test_a_view_shows_who_runs_and_how_many_restarts_are_left():
 def test_restarts_are_left_again_when_the_window_has_passed():
     team = up(policy(restarts=2), A)
     team.exit("a", "failed")
-    later = team.now + timedelta(seconds=5.001)
+    seen, later = view(team.state, request(), team.now), team.now + timedelta(seconds=5.001)
+    assert seen_at(seen, team.now) == seen
     assert view(team.state, request(), later).restarts_left == 2
+    assert seen_at(seen, later) == view(team.state, request(), later)
 
 
 def test_children_are_counted_as_otp_counts_them():

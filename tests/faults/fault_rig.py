@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mainstay.settings import Settings
 HERE = Path(__file__).parent
 TOOLS = HERE / "fault_tools.py"
 POLL_SECONDS = 0.01
+HEARTBEAT_SECONDS = 2
 KEPT = ("PATH", "HOME", "PYTHONPATH")
 """What of this process's environment a worker is given."""
 
@@ -104,7 +106,11 @@ class Rig:
         self.database = store or folder / "mainstay.db"
         self.port = find_free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.settings = Settings(data_dir=folder, database_url=f"sqlite:///{self.database}")
+        self.settings = Settings(
+            data_dir=folder,
+            database_url=f"sqlite:///{self.database}",
+            heartbeat_timeout=timedelta(seconds=HEARTBEAT_SECONDS),
+        )
         self.workers: list[WorkerProcess] = []
         self.server: DevServer | None = None
         self.mainstay: Mainstay
@@ -131,7 +137,7 @@ class Rig:
             "TEMPORAL_ADDRESS": self.address,
             "MAINSTAY_DATA_DIR": str(self.folder),
             "MAINSTAY_DATABASE_URL": self.settings.database_url,
-            "MAINSTAY_HEARTBEAT_TIMEOUT": "2",
+            "MAINSTAY_HEARTBEAT_TIMEOUT": str(HEARTBEAT_SECONDS),
             **settings,
         }
         log = self.folder / f"worker-{len(self.workers)}.log"

@@ -21,6 +21,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS effects (key TEXT PRIMARY KEY, name TEXT, at REAL);
 CREATE TABLE IF NOT EXISTS calls (key TEXT, name TEXT, pid INTEGER, at REAL);
 """
+GATE_SECONDS = 0.02
 LOCK_SECONDS = 60.0
 """A worker that is stopped by a signal may hold the ledger's lock; the others wait this long."""
 
@@ -101,6 +102,21 @@ async def put_async(ledger: str, name: str, seconds: float = 0.0) -> dict[str, s
     done = _effect(ledger, name)
     await asyncio.sleep(seconds / 2)
     return done
+
+
+@tool(name="ledger.wait")
+async def wait(ledger: str, name: str, gate: str) -> dict[str, str]:
+    """Leave the first mark, wait until a file is there, and leave the second one.
+
+    Args:
+        ledger: the file.
+        name: what is put there.
+        gate: the file that is waited for.
+    """
+    _call(ledger, name)
+    while not Path(gate).exists():
+        await asyncio.sleep(GATE_SECONDS)
+    return _effect(ledger, name)
 
 
 @tool(name="ledger.put_once", idempotent=False)

@@ -1,7 +1,7 @@
 """The teams whose workers, servers and supervisors are killed, and what they must leave.
 
 A tree of three levels: a root, sections, and pods of agents. Pods differ in their strategies. Each
-agent is told some jobs, and each job leaves its marks in a ledger. In every second pod one agent
+agent is told some jobs, and each job leaves its marks in a ledger. In three pods of four one agent
 is told one job more that it fails over, on purpose: these failures, and no others, may count.
 """
 
@@ -56,7 +56,7 @@ class Pod:
     @property
     def strategy(self) -> Strategy:
         """Whom a failure concerns."""
-        return STRATEGIES[self.number // 2 % len(STRATEGIES)]
+        return STRATEGIES[self.number % 4 % len(STRATEGIES)]
 
     @property
     def chief(self) -> str:
@@ -81,7 +81,7 @@ class Pod:
     @property
     def poisoned(self) -> str:
         """The agent that fails once; empty when none does."""
-        return self.hands[-1] if self.number % 2 == 0 else ""
+        return self.hands[-1] if self.number % 4 < len(STRATEGIES) else ""
 
     @property
     def restarted(self) -> list[str]:

@@ -52,9 +52,7 @@ class TeamShift:
         team = await rig.mainstay.team_up(spec, run=run, wait=False)
         shift = cls(rig, team, run, size, ledger, pods_of(size))
         told = [(pod, agent) for pod in shift.pods for agent in pod.agents]
-        shift.people = [
-            asyncio.create_task(shift._tell(told[n::SENDERS])) for n in range(SENDERS)
-        ]
+        shift.people = [asyncio.create_task(shift._tell(told[n::SENDERS])) for n in range(SENDERS)]
         return shift
 
     async def _tell(self, told: list[tuple[Pod, str]]) -> None:
@@ -195,7 +193,9 @@ class TeamShift:
 
     async def runs(self) -> dict[str, list[int]]:
         """Return the incarnations that each agent has had, by its id: one for each run."""
-        found: dict[str, list[int]] = {self.agent_id(a): [] for pod in self.pods for a in pod.agents}
+        found: dict[str, list[int]] = {
+            self.agent_id(a): [] for pod in self.pods for a in pod.agents
+        }
         query = f"WorkflowType = '{names.AGENT}'"
         async for run in self.rig.mainstay.temporal.list_workflows(query):
             if run.id in found:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from record_agents import AGENT_SCENARIOS, MODEL, AgentStage
+from record_teams import TEAM_SCENARIOS, TeamStage
 from temporalio.client import Client
 
 from mainstay.client import Mainstay
@@ -414,7 +415,7 @@ async def record(names: list[str]) -> None:
                 running_worker(client, settings),
                 await Mainstay.connect(settings, address=server.address) as mainstay,
             ):
-                for name in names or [*SCENARIOS, *AGENT_SCENARIOS]:
+                for name in names or [*SCENARIOS, *AGENT_SCENARIOS, *TEAM_SCENARIOS]:
                     ids = await play(mainstay, folder, name)
                     await write_histories(client, name, ids)
         finally:
@@ -427,6 +428,10 @@ async def play(mainstay: Mainstay, folder: Path, name: str) -> list[str]:
         agents = AgentStage(mainstay, name.replace("_", "-"))
         await AGENT_SCENARIOS[name](agents)
         return agents.ids
+    if name in TEAM_SCENARIOS:
+        teams = TeamStage(mainstay, name.replace("_", "-"))
+        await TEAM_SCENARIOS[name](teams)
+        return teams.ids
     stage = Stage(mainstay, folder, name)
     await SCENARIOS[name](stage)
     plans = [stage.plan_id, *await mainstay.store.find_plans(f"{stage.plan_id}/")]

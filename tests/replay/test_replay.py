@@ -18,10 +18,13 @@ from temporalio.client import WorkflowHistory
 
 import mainstay.workflows.agent as agent_module
 import mainstay.workflows.plan as plan_module
+import mainstay.workflows.supervisor as supervisor_module
 from mainstay.schemas.agent_directives import Take
 from mainstay.schemas.directives import DoWork
+from mainstay.schemas.supervision_directives import TellToStop
 from mainstay.worker import build_replayer
 from mainstay.workflows.plan import Plan
+from mainstay.workflows.supervisor import Supervisor
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json*"))
 FEATURES = {
@@ -60,6 +63,14 @@ FEATURES = {
     "agent_policies",
     "agent_cancelled_from_outside",
     "agent_supervised",
+    "team_one_for_all",
+    "team_escalates",
+    "team_back_off",
+    "team_requests",
+    "team_dynamic",
+    "team_hurried",
+    "team_health",
+    "team_continues_as_new",
 }
 
 
@@ -142,6 +153,24 @@ async def test_an_agent_that_does_not_settle_its_messages_does_not_replay(monkey
 
     monkeypatch.setattr(agent_module, "decide", forget)
     failure = await failure_of_replay(recorded("agent_turns"))
+    assert isinstance(failure, workflow.NondeterminismError)
+
+
+async def test_a_supervisor_that_stops_nobody_does_not_replay(monkeypatch):
+    decide = supervisor_module.decide
+
+    def stop_nobody(*args, **options):
+        state, directives = decide(*args, **options)
+        return state, [one for one in directives if not isinstance(one, TellToStop)]
+
+    monkeypatch.setattr(supervisor_module, "decide", stop_nobody)
+    failure = await failure_of_replay(recorded("team_one_for_all"))
+    assert isinstance(failure, workflow.NondeterminismError)
+
+
+async def test_a_supervisor_that_continues_as_new_at_once_does_not_replay(monkeypatch):
+    monkeypatch.setattr(Supervisor, "_is_due", Supervisor._is_at_rest)
+    failure = await failure_of_replay(recorded("team_requests"))
     assert isinstance(failure, workflow.NondeterminismError)
 
 

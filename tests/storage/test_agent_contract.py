@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from team_examples import put_many
 from mainstay.schemas.agent_calls import AgentEvent, AgentEventKind, AgentRow
 from mainstay.schemas.errors import InvalidInput, Refused
 from mainstay.schemas.lifecycle import LifeState, Transition
+from mainstay.storage import families
 from mainstay.storage.store import Store, open_store
 
 INITIALIZING, RUNNING = LifeState.INITIALIZING, LifeState.RUNNING
@@ -278,6 +280,102 @@ async def test_names_of_living_agents_are_found_by_their_beginning(store: Store)
     assert await store.find_agents("team/") == ["team/a", "team/b"]
     assert await store.find_agents("%") == []
     assert len(await store.find_agents("")) == 4
+
+
+async def family(store: Store, **states: LifeState) -> dict[str, str]:
+    """Store four generations, the first without a parent; returns their ids."""
+    ids = {name: agent_id(number) for number, name in enumerate(("a", "b", "c", "d"), 1)}
+    for number, (name, which) in enumerate(ids.items()):
+        parent = agent_id(number) if number else ""
+        state = states.get(name, RUNNING)
+        await store.create_agent(
+            agent_row(which, name=f"team/{name}", parent_id=parent, state=state)
+        )
+    return ids
+
+
+async def test_living_children_are_found_by_their_parents(store: Store) -> None:
+    a, b, c, d = (await family(store)).values()
+    await store.create_agent(agent_row(agent_id(7), parent_id=a, state=ERROR, created_at=at(1)))
+    await store.create_agent(agent_row(agent_id(8), parent_id=a, state=TERMINATED))
+    await store.create_agent(agent_row(agent_id(9), parent_id="plan/p/1"))
+
+    async def found(*parents: str) -> list[str]:
+        return [row.agent_id for row in await store.living_children(parents)]
+
+    assert await found(a) == [b, agent_id(7)]
+    assert await found(c, a, c) == [b, agent_id(7), d]
+    assert await found(d) == await found() == await found("") == []
+
+
+@pytest.mark.parametrize(
+    ("states", "parent"),
+    [
+        ({}, "b"),
+        ({"b": TERMINATED}, "a"),
+        ({"b": ERROR, "a": TERMINATED}, "b"),
+        ({"b": TERMINATED, "a": TERMINATED}, ""),
+    ],
+)
+async def test_an_orphan_goes_to_the_nearest_living_ancestor_and_says_so_once(
+    store: Store, states: dict[str, LifeState], parent: str
+) -> None:
+    ids = await family(store, **states, c=TERMINATED)
+    for seconds in (1, 2):
+        await store.reparent_agents([ids["d"], ids["d"]], ids["c"], at(seconds))
+    row = await row_of(store, ids["d"])
+    assert (row.parent_id, row.state, row.updated_at) == (ids.get(parent, ""), RUNNING, NOON)
+    [told] = await store.agent_events_after(ids["d"], 0)
+    assert (told.at, told.trigger) == (at(1), "parent_ended")
+    assert told.data == {"before": ids["c"], "parent": row.parent_id}
+
+
+async def test_an_orphan_whose_ancestor_was_a_plan_has_no_parent(store: Store) -> None:
+    await store.create_agent(agent_row(ANNA, parent_id="plan/p/1", state=TERMINATED))
+    await store.create_agent(agent_row(BERT, parent_id=ANNA))
+    await store.reparent_agents([BERT], ANNA, at(1))
+    assert (await row_of(store, BERT)).parent_id == ""
+
+
+async def test_who_has_ended_or_moved_keeps_its_parent(store: Store) -> None:
+    ids = await family(store, c=TERMINATED, d=TERMINATED)
+    await store.reparent_agents([ids["d"], ids["b"], agent_id(9)], ids["c"], at(1))
+    await store.reparent_agents([ids["d"]], agent_id(9), at(1))
+    await store.reparent_agents([], ids["c"], at(1))
+    for child, parent in (("d", "c"), ("b", "a")):
+        assert (await row_of(store, ids[child])).parent_id == ids[parent]
+        assert await store.agent_events_after(ids[child], 0) == []
+
+
+async def test_an_ancestor_that_ends_meanwhile_finds_the_orphan_to_be_its_own(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [await open_store(url) for _ in range(2)]
+    ids = await family(stores[0], c=TERMINATED)
+    has_moved, may_end, really = threading.Event(), threading.Event(), families.reparent
+
+    def slowly(*args: Any) -> None:
+        really(*args)
+        has_moved.set()
+        may_end.wait(10)
+
+    async def end_boss() -> list[AgentRow]:
+        await asyncio.to_thread(has_moved.wait, 10)
+        over = state_event("e", RUNNING, TERMINATED, agent_id=ids["b"])
+        closing = asyncio.create_task(stores[1].close_mailbox(ids["b"], [], [over], "over", at(1)))
+        ended, _ = await asyncio.wait([closing], timeout=0.3)
+        may_end.set()
+        assert not ended
+        await closing
+        return await stores[1].living_children([ids["b"]])
+
+    monkeypatch.setattr(families, "reparent", slowly)
+    found, _ = await asyncio.gather(
+        end_boss(), stores[0].reparent_agents([ids["d"]], ids["c"], at(1))
+    )
+    assert [row.agent_id for row in found] == [ids["d"]]
+    for store in stores:
+        await store.close()
 
 
 async def test_waiting_messages_are_counted(store: Store) -> None:

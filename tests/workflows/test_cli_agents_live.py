@@ -15,6 +15,7 @@ import pytest_asyncio
 from mainstay.cli.main import execute
 from mainstay.client import Mainstay
 from mainstay.connection import ensure_search_attributes
+from mainstay.schemas.lifecycle import LifeState
 from mainstay.settings import Settings
 from mainstay.worker import running_worker
 
@@ -96,6 +97,21 @@ async def test_an_agent_of_the_catalogue_is_spawned_asked_and_paid_for(mainstay,
     assert Path(row["model"].removeprefix("script:")).is_absolute()
     total = json.loads((await command("cost", "helper", "--json"))[1])["total"]
     assert total["picodollars"] == row["spent"]["picodollars"] > 0
+
+
+async def test_an_agent_with_a_parent_is_paid_for_by_it_and_ends_with_it(mainstay, command):
+    text = AGENT.replace("model:", "on_parent_end: cascade\nmodel:", 1)
+    (Path("agents") / "child.md").write_text(text.replace("name: helper", "name: child"))
+    assert (await command("agent", "spawn", "helper"))[0] == 0
+    code, _, said = await command("agent", "spawn", "child", "--parent", "helper")
+    assert (code, "chat main/child" in said) == (0, True)
+    assert (await command("agent", "ask", "child", "hello"))[1] == "You said hello.\n"
+    costs = json.loads((await command("cost", "helper", "--json"))[1])
+    assert "main/child" in json.dumps(costs)
+    assert (await command("agent", "stop", "helper", "--yes"))[0] == 0
+    child = await mainstay.agent("child")
+    assert (await child.result()).state is LifeState.TERMINATED
+    assert (await command("agent", "spawn", "child", "--name", "c", "--parent", "nobody"))[0] == 4
 
 
 async def test_what_was_sent_can_be_waited_for_later(mainstay, command):

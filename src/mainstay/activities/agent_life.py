@@ -11,7 +11,8 @@ from temporalio import activity
 from mainstay.activities.agent_files import AgentFiles
 from mainstay.activities.agent_ports import AgentStorage, Models
 from mainstay.activities.calling import reporting
-from mainstay.activities.doorbell import tell_replied
+from mainstay.activities.doorbell import tell_replied, tell_supervisor
+from mainstay.activities.parents import see_to_children, see_to_late_child
 from mainstay.activities.pulse import pulse
 from mainstay.schemas import names
 from mainstay.schemas.agent import AgentSpec
@@ -59,6 +60,7 @@ class AgentLife:
                 await asyncio.to_thread(self._models.check, model)
                 self._files.tools_of(spec)
                 row = await self._write_row(call, spec)
+                await see_to_late_child(self._storage, row)
                 thread = await self._thread(call, has_lived=call.is_restart or row.batch > 0)
                 return Opened(policy=policy_of(spec), entries=thread.entries, batch=row.batch)
 
@@ -74,6 +76,8 @@ class AgentLife:
                         call.agent_id, call.settled, events, call.reason, now
                     )
                     await tell_replied((*call.settled, *dead))
+                    await see_to_children(self._storage, [call.agent_id])
+                    await tell_supervisor(call.tells)
                     return Taken(batch=call.batch)
                 headers = await self._storage.settle_and_take(
                     call.agent_id,
@@ -86,6 +90,7 @@ class AgentLife:
                     reclaims=call.reclaims,
                 )
                 await tell_replied(call.settled)
+                await tell_supervisor(call.tells)
                 own = [
                     header if header.thread else header.model_copy(update={"thread": call.thread})
                     for header in headers
@@ -98,6 +103,7 @@ class AgentLife:
         with reporting():
             async with pulse():
                 await self._storage.append_agent_events(call.events)
+                await tell_supervisor(call.tells)
 
     async def _thread(self, call: OpenCall, has_lived: bool) -> ThreadRow:
         found = await self._storage.get_thread(call.thread)

@@ -242,6 +242,29 @@ class Agents(Protocol):
         """Append events and bring rows up to date; known keys change nothing."""
 
 
+class Families(Protocol):
+    """Agents by the agent that they were spawned under."""
+
+    async def get_agent(self, agent: str) -> AgentRow | None:
+        """Return an agent by id, or the living one by name, or else the last one of that name."""
+
+    async def get_document(self, key: str) -> bytes:
+        """Return a document.
+
+        Raises:
+            NotFound: no document has that key.
+        """
+
+    async def living_children(self, parents: Sequence[str]) -> list[AgentRow]:
+        """Return the agents that live under any of some parents, those of one parent together."""
+
+    async def reparent_agents(self, agent_ids: Sequence[str], ended: str, now: datetime) -> None:
+        """Give children of an agent that has ended to its nearest living ancestor, and say so.
+
+        Who has ended, or has another parent by now, stays as it is.
+        """
+
+
 class Memories(Protocol):
     """What agents keep beyond a conversation. Another storage may take this one's place."""
 
@@ -252,7 +275,7 @@ class Memories(Protocol):
         """Return keys and texts that fit a query, the best first."""
 
 
-class AgentStorage(Mailboxes, Threads, Accounts, Agents, Memories, Protocol):
+class AgentStorage(Mailboxes, Threads, Accounts, Agents, Families, Memories, Protocol):
     """All of it, beside the documents and effects of :class:`.ports.Storage`."""
 
     async def put_document(self, key: str, body: bytes) -> None:

@@ -13,6 +13,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from mainstay.schemas import names
+from mainstay.schemas.agent_calls import TellSupervisor
 from mainstay.schemas.messages import SendReceipt, Settlement
 
 
@@ -39,6 +40,12 @@ async def tell_replied(settled: Iterable[Settlement]) -> None:
         )
 
 
+async def tell_supervisor(tells: TellSupervisor | None) -> None:
+    """From an activity, tell a supervisor of its child; told twice, it counts once."""
+    if tells is not None:
+        await _signal(activity.client(), tells.supervisor_id, names.CHILD_NEWS, tells.news)
+
+
 async def has_gone(workflow_id: str) -> bool:
     """From an activity, tell whether a workflow is not open, and never will be by itself."""
     handle = activity.client().get_workflow_handle(workflow_id)
@@ -51,7 +58,7 @@ async def has_gone(workflow_id: str) -> bool:
     return status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW)
 
 
-async def _signal(client: Client, workflow_id: str, name: str, *args: str) -> None:
+async def _signal(client: Client, workflow_id: str, name: str, *args: object) -> None:
     try:
         await client.get_workflow_handle(workflow_id).signal(name, args=list(args))
     except RPCError as error:

@@ -21,7 +21,8 @@ from datetime import UTC, datetime
 from temporalio.client import Client
 
 from mainstay.activities.doorbell import tell_replied
-from mainstay.activities.supervision_ports import SupervisionStorage
+from mainstay.activities.parents import see_to_children
+from mainstay.activities.supervision_ports import TeamStorage
 from mainstay.activities.team_workflows import kill_below
 from mainstay.activities.workflows_seen import look, look_at, signal, terminate
 from mainstay.decisions.team_files.team_levels import child_names
@@ -70,7 +71,7 @@ class Orphans:
     def __init__(
         self,
         client: Client,
-        storage: SupervisionStorage,
+        storage: TeamStorage,
         request: SupervisorRequest,
         own: SupervisorPlan,
     ) -> None:
@@ -182,6 +183,7 @@ class Orphans:
             await storage.leave_agents(rows, REASON, now)
         else:
             await tell_replied(await storage.close_agents(rows, REASON, now))
+            await see_to_children(storage, rows)
 
     async def _close(self, gone: Sequence[Orphan]) -> None:
         for one in gone:

@@ -10,6 +10,7 @@ from temporalio import activity
 from mainstay.activities.calling import reporting
 from mainstay.activities.doorbell import tell_replied
 from mainstay.activities.orphans import Left, Orphans
+from mainstay.activities.parents import see_to_children
 from mainstay.activities.pulse import pulse
 from mainstay.activities.supervision_ports import TeamStorage
 from mainstay.activities.team_workflows import is_supervisor, kill_below
@@ -113,6 +114,7 @@ class SupervisionActivities:
             await self._storage.leave_agents(rows, reason, now)
         else:
             await tell_replied(await self._storage.close_agents(rows, reason, now))
+            await see_to_children(self._storage, rows)
 
 
 async def load_team(storage: TeamStorage, team_ref: str) -> TeamPlan:

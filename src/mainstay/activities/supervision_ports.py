@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from mainstay.activities.agent_ports import Families
 from mainstay.activities.ports import Documents
 from mainstay.schemas.agent_calls import AgentRow
 from mainstay.schemas.messages import Settlement
@@ -72,5 +73,5 @@ class SupervisionStorage(Protocol):
         """
 
 
-class TeamStorage(SupervisionStorage, Documents, Protocol):
-    """The same, and the documents that hold team files."""
+class TeamStorage(SupervisionStorage, Documents, Families, Protocol):
+    """The same, the documents that hold team files, and what agents have spawned."""

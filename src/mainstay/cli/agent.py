@@ -53,6 +53,14 @@ ModelOption = Annotated[
 ThreadOption = Annotated[
     str, option("--thread", metavar="ID", help="A conversation that it goes on with.")
 ]
+ParentOption = Annotated[
+    str,
+    option(
+        "--parent",
+        metavar="AGENT",
+        help="An agent that pays for it too; `on_parent_end` in the file says what its end means.",
+    ),
+]
 CatalogueOption = Annotated[
     Path,
     option("--catalogue", metavar="FOLDER", help="Where agents are looked for by name."),
@@ -71,6 +79,7 @@ def spawn(
     team: TeamOption = "",
     model: ModelOption = "",
     thread: ThreadOption = "",
+    parent: ParentOption = "",
     catalogue: CatalogueOption = Path("agents"),
     tools: ToolsOption = None,
     as_json: JsonOption = False,
@@ -81,7 +90,7 @@ def spawn(
     spec = load_spec(agent, catalogue, tools or [])
     if model:
         spec = with_script(spec.model_copy(update={"model": model}), Path())
-    asyncio.run(_spawn(spec, name, team, thread, as_json))
+    asyncio.run(_spawn(spec, name, team, thread, parent, as_json))
 
 
 def register(root: typer.Typer) -> None:
@@ -91,13 +100,18 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="agent", rich_help_panel=AGENTS)
 
 
-async def _spawn(spec: AgentSpec, name: str, team: str, thread: str, as_json: bool) -> None:
+async def _spawn(
+    spec: AgentSpec, name: str, team: str, thread: str, parent: str, as_json: bool
+) -> None:
     from mainstay.cli.agent_reading import agents_online
     from mainstay.cli.printing import print_json
     from mainstay.connection import has_worker
 
     async with agents_online() as mainstay:
-        agent = await mainstay.spawn(spec, name or None, team=team, thread=thread or None)
+        above = (await mainstay.find_agent(parent)).agent_id if parent else None
+        agent = await mainstay.spawn(
+            spec, name or None, team=team, thread=thread or None, parent=above
+        )
         row = await agent.row()
         if as_json:
             print_json(row)

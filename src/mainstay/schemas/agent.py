@@ -107,6 +107,18 @@ class OnFailure(StrEnum):
     FAIL = "fail"
 
 
+class OnParentEnd(StrEnum):
+    """What an agent does when the life of its parent, the agent it was spawned under, has ended.
+
+    ORPHAN goes on, under the parent's own parent. STOP finishes its present turn and ends, CASCADE
+    ends at once; their own children then do as they say.
+    """
+
+    ORPHAN = "orphan"
+    STOP = "stop"
+    CASCADE = "cascade"
+
+
 def as_names(value: Any) -> Any:  # Any: whatever stood in the file; pydantic judges it next
     """Accept ``a, b c`` beside a list, as the files of other tools have it."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
@@ -149,6 +161,9 @@ class AgentSpec(Spec):
         default_factory=ContextSpec, description="what the model is sent of the conversation"
     )
     on_failure: OnFailure = Field(OnFailure.REPORT, description="after a turn that failed")
+    on_parent_end: OnParentEnd = Field(
+        OnParentEnd.ORPHAN, description="after the end of the agent that it was spawned under"
+    )
     extras: dict[str, Any] = Field(
         default_factory=dict, description="keys of other tools, kept as they are"
     )

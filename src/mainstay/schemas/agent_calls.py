@@ -15,7 +15,7 @@ from mainstay.schemas.lifecycle import LifeState
 from mainstay.schemas.messages import MessageHeader, Settlement
 from mainstay.schemas.model import Model
 from mainstay.schemas.run import Failure
-from mainstay.schemas.supervision import ChildExit
+from mainstay.schemas.supervision import ChildExit, ChildNews
 from mainstay.schemas.team import TeamLimits
 
 
@@ -39,7 +39,8 @@ class AgentEventKind(StrEnum):
 class AgentEvent(Model):
     """One thing on record about an agent. Appended once under ``key``, never changed.
 
-    For STATE, ``from_state``, ``to_state``, ``trigger`` and ``duration_ms`` say which change.
+    For STATE, ``from_state``, ``to_state``, ``trigger`` and ``duration_ms`` say which change. One
+    without states tells of another parent.
     """
 
     agent_id: str
@@ -87,6 +88,13 @@ class Opened(Model):
     """The number of the last batch that was ever taken; numbers only grow."""
 
 
+class TellSupervisor(Model):
+    """What the supervisor is told when a call has done its work."""
+
+    supervisor_id: str
+    news: ChildNews
+
+
 class TakeCall(Model):
     """Settle what was worked on, and take the next batch of the mailbox, in one transaction.
 
@@ -107,6 +115,7 @@ class TakeCall(Model):
     is_last: bool = False
     """Only settle: the agent ends, and what is still in its mailbox fails with this ``reason``."""
     reason: str = ""
+    tells: TellSupervisor | None = None
 
 
 class Taken(Model):
@@ -234,6 +243,7 @@ class AgentRecordCall(Model):
 
     agent_id: str
     events: tuple[AgentEvent, ...]
+    tells: TellSupervisor | None = None
 
 
 class PauseRequest(Model):

@@ -178,6 +178,9 @@ class Supervised(Model):
         name: what it is called there.
         incarnation: how often it was started, this time included.
         on_failure, errors: in place of what the agent's own file says; ``errors`` goes first.
+        is_brief: it takes as few steps as it can, for the server's sake: what storage does quickly
+            is done within a step of the workflow, and tells the supervisor. Runs that began
+            before there was this do not.
     """
 
     supervisor_id: str
@@ -186,6 +189,7 @@ class Supervised(Model):
     incarnation: int = 1
     on_failure: OnFailure | None = None
     errors: ErrorPolicy | None = None
+    is_brief: bool = False
     limits: TeamLimits = Field(default_factory=TeamLimits)
     """How large its team may become."""
 

@@ -335,7 +335,9 @@ class SupervisorView(Model):
     max_restarts: int
     window: Duration
     restarts_left: int
-    """Within the present window."""
+    """Within the window, at the moment of the view."""
+    counted: tuple[datetime, ...] = ()
+    """Moments of the restarts within the window, for whoever reads the view later."""
     restarts: int
     """In all."""
     children: tuple[ChildView, ...] = ()

@@ -8,7 +8,7 @@ from datetime import datetime
 from mainstay.schemas.agent_calls import AgentEvent, AgentRow
 from mainstay.schemas.lifecycle import LifeState, Transition
 from mainstay.schemas.supervision_calls import AgentLimits
-from mainstay.storage import agent_lists, agent_rows
+from mainstay.storage import agent_lists, agent_rows, families
 from mainstay.storage.access import Access
 from mainstay.storage.agent_events import (
     agent_events_after,
@@ -99,6 +99,24 @@ class AgentStore(Access):
     async def find_agents(self, prefix: str) -> list[str]:
         """Return up to 100 names of living agents that begin with a text, sorted."""
         return await self._read(agent_lists.agent_names, prefix)
+
+    async def living_children(self, parents: Sequence[str]) -> list[AgentRow]:
+        """Return the agents that live under any of some parents, those of one parent together."""
+        return await self._read(families.living_children, parents)
+
+    async def reparent_agents(self, agent_ids: Sequence[str], ended: str, now: datetime) -> None:
+        """Give children of an agent that has ended to its nearest living ancestor, and say so.
+
+        Who has ended, or has another parent by now, stays as it is.
+        """
+        ids = list(dict.fromkeys(agent_ids))
+        # Between this and the transaction, ancestors can only become fewer.
+        above = await self._read(families.ancestors, ended)
+        await self._write(
+            lambda connection: families.reparent(connection, ids, ended, now),
+            {*ids, ended, *(row.agent_id for row in above)},
+            EVENT_BYTES * len(ids),
+        )
 
     async def append_agent_events(self, events: Sequence[AgentEvent]) -> None:
         """Append events and bring rows up to date; known keys change nothing.

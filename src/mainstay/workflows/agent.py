@@ -70,18 +70,17 @@ class Agent:
         self._turns_before = self._state.counts.messages
         self._bug: BaseException | None = None
         self._handled = 0
-        self._alarm = Alarm(lambda: self._note(ClockTicked()))
         self._records = AgentRecords(request)
         self._news = SupervisorNews(request.supervised)
+        self._alarm = Alarm(lambda: self._note(ClockTicked()), drops=self._news.is_brief)
+        self._shown = self._state.life.state if self._news.is_brief else None
         self._work = AgentWork(request, self._note, self._stop_for)
 
     @workflow.run
     async def run(self, request: AgentRequest) -> AgentResult:
-        """Live.
+        """Live, and return how it ended; an agent that was stopped has not failed.
 
-        Returns:
-            How it ended; an agent that was stopped has not failed. A supervised one that is to be
-            started again ends as ERROR or as RESTARTING.
+        A supervised one that is to be started again ends as ERROR or as RESTARTING.
         """
         # Temporal's own cancel hits whatever is being awaited; here it only becomes an event.
         life = asyncio.create_task(self._live())
@@ -224,6 +223,9 @@ class Agent:
         self._handled += 1
         for directive in directives:
             self._carry_out(directive)
+        self._news.tell_soon()
+        if self._news.is_brief and has_ended(self._state):
+            return  # the run's last call sees to it
         self._records.flush_soon()
         if self._state.life.state is not before or self._handled == 1:
             self._show()
@@ -233,9 +235,10 @@ class Agent:
             case Note():
                 self._records.note(directive, self._state)
             case Take():
-                self._work.take(directive, self._records.take_waiting())
+                waiting = self._records.take_waiting()
+                self._work.take(directive, waiting, self._news.take_ready())
             case TellReady():
-                self._news.tell_ready()
+                self._news.note_ready()
             case End():
                 pass  # the loop sees it
             case _:
@@ -243,7 +246,9 @@ class Agent:
 
     def _show(self) -> None:
         life = self._state.life
-        workflow.upsert_search_attributes([_STATE.value_set(life.state)])
+        if life.state is not self._shown:
+            workflow.upsert_search_attributes([_STATE.value_set(life.state)])
+            self._shown = life.state if self._news.is_brief else None
         workflow.set_current_details(describe(self.info()))
 
     # The ends of a run.
@@ -261,19 +266,19 @@ class Agent:
     async def _roll_over(self) -> None:
         await self._records.flush()
         await workflow.wait_condition(lambda: bool(self._inbox) or workflow.all_handlers_finished())
-        if self._inbox or not is_at_boundary(self._state):
-            return
-        workflow.continue_as_new(self._request.model_copy(update={"state": self._state}))
+        if not self._inbox and is_at_boundary(self._state):
+            # A bell that made the server refuse this step may have been answered by its first try.
+            state = self._state.model_copy(update={"rings": True})
+            workflow.continue_as_new(self._request.model_copy(update={"state": state}))
 
     async def _end(self) -> AgentResult:
         state, life = self._state, self._state.life
-        if state.is_over:
-            await self._records.leave(state.settled, state.batch + 1)
-        else:
-            await self._records.close(state.settled, life.detail or f"the agent is {life.state}")
-        self._show()
         told = exit_of(state) if self._request.supervised else None
-        if told is not None:
+        tells = self._news.of_end(told)
+        last_call = self._records.leave if state.is_over else self._records.close
+        is_told = await last_call(state, tells)
+        self._show()
+        if told is not None and not is_told:
             await self._news.tell_end(told)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return AgentResult(

@@ -23,6 +23,7 @@ from mainstay.schemas.agent_calls import (
     SummarizeCall,
     TakeCall,
     Taken,
+    TellSupervisor,
     ThinkCall,
     Thought,
 )
@@ -46,10 +47,11 @@ from mainstay.schemas.agent_run import AgentRequest, AgentState, TurnState
 from mainstay.schemas.errors import MainstayError
 from mainstay.schemas.run import Failure
 from mainstay.schemas.team import TeamLimits
+from mainstay.workflows.near import do_near
 from mainstay.workflows.options import (
     AGENT_MARGIN,
+    LONG_STEP_TIMEOUT,
     MACHINE_RETRY,
-    ONCE,
     PREPARE_TIMEOUT,
     RECORD_TIMEOUT,
     STEP_TIMEOUT,
@@ -116,11 +118,13 @@ class AgentWork:
             incarnation=supervised.incarnation if supervised and counts else 1,
             asked_at=workflow.now(),
         )
-        running = self._activity(names.AGENT_OPEN, call, Opened, PREPARE_TIMEOUT, "get ready")
+        running = self._open_near(call) if supervised and supervised.is_brief else self._open(call)
         self._start(running, lambda opened, failure: WasOpened(opened, failure))
 
-    def take(self, directive: Take, events: tuple[AgentEvent, ...]) -> None:
-        """Settle messages and take others."""
+    def take(
+        self, directive: Take, events: tuple[AgentEvent, ...], tells: TellSupervisor | None
+    ) -> None:
+        """Settle messages and take others; that done, the supervisor may be told something."""
         call = TakeCall(
             agent_id=self._request.agent_id,
             batch=directive.batch,
@@ -130,6 +134,7 @@ class AgentWork:
             thread=self._request.thread,
             only=self._request.first_message,
             reclaims=directive.reclaims,
+            tells=tells,
         )
         running = self._take(call)
         nothing = Taken(batch=directive.batch)
@@ -237,6 +242,21 @@ class AgentWork:
         else:
             self._bug(error)
 
+    async def _open(self, call: OpenCall) -> Opened:
+        far: Opened = await self._activity(
+            names.AGENT_OPEN, call, Opened, PREPARE_TIMEOUT, "get ready"
+        )
+        return far
+
+    async def _open_near(self, call: OpenCall) -> Opened:
+        """Get ready within this step, or else as any activity; see :meth:`_take`."""
+        with suppress(ActivityError):
+            near: Opened = await do_near(
+                names.AGENT_OPEN, call, Opened, "get ready", LONG_STEP_TIMEOUT
+            )
+            return near
+        return await self._open(call)
+
     async def _take(self, call: TakeCall) -> Taken:
         """Take within this step of the workflow, or else, if that takes long, as any activity.
 
@@ -244,14 +264,8 @@ class AgentWork:
         """
         # What is wrong beside the time shows again below, where it is retried and reported.
         with suppress(ActivityError):
-            near: Taken = await workflow.execute_local_activity(
-                names.AGENT_TAKE,
-                call,
-                result_type=Taken,
-                schedule_to_close_timeout=STEP_TIMEOUT,
-                retry_policy=ONCE,
-                summary="mailbox",
-            )
+            patience = LONG_STEP_TIMEOUT if call.tells else STEP_TIMEOUT
+            near: Taken = await do_near(names.AGENT_TAKE, call, Taken, "mailbox", patience)
             return near
         far: Taken = await self._activity(names.AGENT_TAKE, call, Taken, RECORD_TIMEOUT, "mailbox")
         return far

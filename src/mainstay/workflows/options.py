@@ -21,6 +21,11 @@ STEP_TIMEOUT = timedelta(milliseconds=500)
 """One look into a mailbox within a step of a workflow, which is held up meanwhile; what takes
 longer is left to an activity. It spares the server a third of its work on a turn."""
 
+LONG_STEP_TIMEOUT = timedelta(seconds=2)
+"""An agent's getting ready within its first step, and the end of its run within the last. Longer
+than other looks into a mailbox: nothing is held up by it, and many agents of a team come and go at
+once."""
+
 ONCE = RetryPolicy(maximum_attempts=1)
 """For what is done in another way when it fails."""
 

@@ -123,6 +123,7 @@ class Children:
                 incarnation=incarnation,
                 on_failure=plan.on_failure,
                 errors=plan.errors,
+                is_brief=True,
                 limits=self._request.limits,
             ),
         )

@@ -21,6 +21,7 @@ from mainstay.schemas.agent import (
     LimitsSpec,
     MailboxSpec,
     OnFailure,
+    OnParentEnd,
     Role,
 )
 
@@ -37,6 +38,7 @@ PARTS: Mapping[str, type[BaseModel]] = {
 _CHOICES: Mapping[str, type[StrEnum]] = {
     "role": Role,
     "on_failure": OnFailure,
+    "on_parent_end": OnParentEnd,
     "context": ContextPolicy,
     "policy": ContextPolicy,
 }

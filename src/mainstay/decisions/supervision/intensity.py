@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mainstay.schemas.supervision import SupervisorState
+from mainstay.schemas.supervision import SupervisorState, SupervisorView
 from mainstay.schemas.team import IntensitySpec
 
 
@@ -47,6 +47,14 @@ def restarts_left(state: SupervisorState, now: datetime) -> int:
     """Return how many restarts are still borne at this moment."""
     intensity = state.policy.intensity
     return max(0, intensity.max_restarts - len(recent(state.restarts, now, intensity)))
+
+
+def seen_at(view: SupervisorView, now: datetime) -> SupervisorView:
+    """Return a view of a while ago with the restarts that are left by now."""
+    counted = tuple(moment for moment in view.counted if moment >= now - view.window)
+    return view.model_copy(
+        update={"counted": counted, "restarts_left": max(0, view.max_restarts - len(counted))}
+    )
 
 
 def has_been_quiet(state: SupervisorState, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mainstay.decisions.suggestions import did_you_mean
-from mainstay.decisions.supervision.intensity import restarts_left
+from mainstay.decisions.supervision.intensity import recent, restarts_left
 from mainstay.decisions.supervision.strategies import ALIVE
 from mainstay.decisions.team_files.team_levels import child_names
 from mainstay.schemas.errors import InvalidInput, NotFound, Refused
@@ -48,6 +48,7 @@ def view(state: SupervisorState, request: SupervisorRequest, now: datetime) -> S
         max_restarts=policy.intensity.max_restarts,
         window=policy.intensity.window,
         restarts_left=restarts_left(state, now),
+        counted=recent(state.restarts, now, policy.intensity),
         restarts=state.restarts_in_all,
         children=tuple(
             _child_view(child, state.plans[child.place], request) for child in state.children
