@@ -52,7 +52,8 @@ def view(path: str = "", *children: ChildView, team: str = "shop", **more: Any) 
         "max_restarts": 3,
         "window": timedelta(seconds=5),
         "restarts_left": 2,
-        "counted": (datetime.now(UTC),),
+        # It counts however long the test takes.
+        "counted": (datetime(2100, 1, 1, tzinfo=UTC),),
         "restarts": 1,
         **more,
     }

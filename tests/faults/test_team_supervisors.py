@@ -25,8 +25,10 @@ from mainstay.schemas.supervision import ChildPhase, SupervisorEnd, SupervisorVi
 from mainstay.team_handle import TeamHandle
 
 RUN = "0123abcd"
-AGENTS = [f"hand-{n}" for n in range(1, 13)]
-BUSY, FAILING, LAST = "hand-2", "hand-4", "hand-12"
+FEW, MANY = 8, 30
+"""Agents of a line, and of one that is to be caught in the middle of its start."""
+
+THIRD, BUSY, FAILING, LAST = "hand-3", "hand-2", "hand-4", f"hand-{FEW}"
 SECONDS = 40.0
 
 
@@ -39,11 +41,12 @@ class Line:
     team: TeamHandle
     ledger: Ledger
     gate: Path
+    agents: list[str]
     sent: list[str] = field(default_factory=list)
     ending: asyncio.Task[object] | None = None
 
     @classmethod
-    async def start(cls, rig: Rig, name: str, *, wait: bool = True) -> Line:
+    async def start(cls, rig: Rig, name: str, count: int = FEW, *, wait: bool = True) -> Line:
         """Bring it up, or begin to."""
         ledger, gate = Ledger(rig.folder / f"{name}.db"), rig.folder / f"{name}.gate"
         waits = {"ledger": str(ledger.path), "name": "${{ user }}", "gate": str(gate)}
@@ -52,13 +55,14 @@ class Line:
             {"when": {"matches": "^wait$"}, "tools": [{"ledger.wait": waits}]},
             {"say": "done"},
         ]
-        agents = [{"name": agent, "agent": "hand"} for agent in AGENTS]
-        line = {"strategy": "one_for_all", "children": agents}
+        agents = [f"hand-{n + 1}" for n in range(count)]
+        planned = [{"name": agent, "agent": "hand"} for agent in agents]
+        line = {"strategy": "one_for_all", "children": planned}
         children = [{"name": "line", "supervisor": line}]
         tools = ["ledger.wait"]
         spec = played(name, rig.folder, turns, children, tools=tools, on_failure="fail")
         team = await rig.mainstay.team_up(spec, run=RUN, wait=wait)
-        return cls(rig, name, team, ledger, gate)
+        return cls(rig, name, team, ledger, gate, agents)
 
     def agent(self, name: str) -> AgentHandle:
         """Return an agent."""
@@ -89,7 +93,7 @@ class Line:
 
         await wait_for(is_whole, f"{self.name} is whole")
         root, line = await self.team.view(), await self.team.view("line")
-        assert [child.name for child in line.children] == AGENTS
+        assert [child.name for child in line.children] == self.agents
         return root, line
 
     async def messages(self) -> list[Message]:
@@ -137,13 +141,13 @@ async def wait_for(is_so: Callable[[], Awaitable[bool]], what: str) -> None:
 
 async def starting(rig: Rig, name: str) -> Line:
     """Bring a line up, as far as its third agent."""
-    line = await Line.start(rig, name, wait=False)
+    line = await Line.start(rig, name, MANY, wait=False)
 
     async def is_at_third() -> bool:
-        return (await line.phases()).get(AGENTS[2]) is ChildPhase.RUNNING
+        return (await line.phases()).get(THIRD) is ChildPhase.RUNNING
 
     await wait_for(is_at_third, "three agents")
-    assert (await line.phases())[LAST] is ChildPhase.WAITING
+    assert (await line.phases())[line.agents[-1]] is ChildPhase.WAITING
     return line
 
 
@@ -186,7 +190,7 @@ async def test_worker_killed_in_the_middle_changes_nothing(tmp_path):
             assert view.restarts == 0
         root, line = await restart.until_whole()
         assert (root.restarts, line.restarts) == (0, 1)
-        assert [child.restarts for child in line.children] == [1] * len(AGENTS)
+        assert [child.restarts for child in line.children] == [1] * FEW
         await restart.judge_restart()
         assert stop.ending is not None
         result = await stop.ending

@@ -128,7 +128,7 @@ class AgentRecords:
     async def _store(self, name: str, call: TakeCall | AgentRecordCall, summary: str) -> None:
         result = Taken if isinstance(call, TakeCall) else None
         if call.tells:
-            with suppress(ActivityError):  # what is wrong beside the time shows again below
+            with suppress(FailureError):  # what is wrong beside the time shows again below
                 await do_near(name, call, result, summary, LONG_STEP_TIMEOUT)
                 return
         await workflow.execute_activity(

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError
+from temporalio.exceptions import FailureError
 
 from mainstay.schemas import names
 from mainstay.schemas.agent_calls import (
@@ -250,7 +250,7 @@ class AgentWork:
 
     async def _open_near(self, call: OpenCall) -> Opened:
         """Get ready within this step, or else as any activity; see :meth:`_take`."""
-        with suppress(ActivityError):
+        with suppress(FailureError):
             near: Opened = await do_near(
                 names.AGENT_OPEN, call, Opened, "get ready", LONG_STEP_TIMEOUT
             )
@@ -263,7 +263,7 @@ class AgentWork:
         Both may happen: taking the same batch again returns the same messages.
         """
         # What is wrong beside the time shows again below, where it is retried and reported.
-        with suppress(ActivityError):
+        with suppress(FailureError):
             patience = LONG_STEP_TIMEOUT if call.tells else STEP_TIMEOUT
             near: Taken = await do_near(names.AGENT_TAKE, call, Taken, "mailbox", patience)
             return near

@@ -20,7 +20,8 @@ async def do_near(
     """Run an activity in this worker, once, while the step lasts.
 
     Raises:
-        ActivityError: it failed, or took longer than the patience; it may still have its effect.
+        FailureError: it failed, or took longer than the patience; it may still have its effect.
+            What kind of it is not the same when the history is replayed.
     """
     return await workflow.execute_local_activity(
         name,
