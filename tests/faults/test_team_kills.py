@@ -4,7 +4,7 @@ A tree of three levels works while something is killed. Afterwards every job is 
 once, no agent was lost or started twice, and no supervisor has counted a failure but those that
 agents had on purpose.
 
-The short form runs always: thirty agents, three kills. The long form is five shifts of two hundred
+The short form runs always: twenty agents, three kills. The long form is five shifts of two hundred
 agents with five kills each. Its seed is FAULTS_SEED; finished shifts are kept in
 build/team-faults-<seed>.jsonl, so that a campaign that was interrupted goes on where it stopped.
 """
@@ -24,7 +24,7 @@ from team_crew import Size, expected_effects
 from team_shift import TeamShift
 
 SEED = os.environ.get("FAULTS_SEED", "1")
-SMALL = Size(sections=2, pods=2, agents=8)
+SMALL = Size(sections=2, pods=2, agents=5)
 LARGE = Size(sections=5, pods=4, agents=10)
 SHORT = [Victim.WORKER, Victim.SERVER, Victim.BOTH]
 ROUNDS = 5

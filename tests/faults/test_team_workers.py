@@ -27,7 +27,7 @@ AT_ONCE = 20
 GRACE_SECONDS = 7.0
 """How long a worker that is asked to stop may take."""
 
-SOME = Size(sections=2, pods=2, agents=8, jobs=4)
+SOME = Size(sections=2, pods=2, agents=5, jobs=4)
 
 
 @dataclass(frozen=True)

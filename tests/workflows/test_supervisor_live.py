@@ -92,7 +92,7 @@ async def test_one_for_all_stops_in_reverse_and_starts_in_order(teams):
             supervisor(agent("a"), agent("b"), agent("c"), strategy=Strategy.ONE_FOR_ALL)
         )
         await team.until_running()
-        before = len(await team.told())
+        before = len(await until_told(team, 3))
         await team.terminate("b")
         await team.until_restarted("c")
         told = (await until_told(team, before + 5))[before:]
