@@ -26,6 +26,9 @@ from mainstay.schemas.run import Failure, FailureKind
 from mainstay.settings import Settings
 from mainstay.storage.store import open_store
 
+# Each opens a database of its own, and half of them wait.
+pytestmark = pytest.mark.slow
+
 SPEC = AgentSpec(name="helper", model="script:helper.yaml", capabilities=["help"])
 SOON = timedelta(milliseconds=1)
 NO_WORKFLOW = "agent-00000000-0000-4000-8000-000000000000"
@@ -97,7 +100,6 @@ async def test_a_name_belongs_to_one_living_agent(mainstay):
     assert (await other.row()).name == "two/helper"
 
 
-@pytest.mark.slow
 async def test_a_child_is_paid_for_by_its_parent_too(mainstay):
     parent = await mainstay.spawn(SPEC, "parent")
     child = await mainstay.spawn(SPEC, "child", parent=parent.id)
@@ -173,7 +175,6 @@ async def test_ask_raises_by_the_kind_of_failure(mainstay, temporal, failure, ex
         await agent.ask("?", timeout=timedelta(seconds=5))
 
 
-@pytest.mark.slow
 async def test_ask_in_vain_says_that_the_message_is_kept(mainstay):
     agent = await mainstay.spawn(SPEC)
     with pytest.raises(Unavailable, match="still has the message"):
@@ -197,7 +198,6 @@ async def test_a_sender_is_told_that_the_agent_is_dead_though_its_record_is_not(
     assert (await mainstay.look_at_agents(await mainstay.agents())) == [Driving.LOST]
 
 
-@pytest.mark.slow
 async def test_who_waits_notices_that_the_agent_dies(mainstay, temporal):
     agent = await mainstay.spawn(SPEC)
     sent = await agent.send("?")
@@ -207,7 +207,6 @@ async def test_who_waits_notices_that_the_agent_dies(mainstay, temporal):
         await waiting
 
 
-@pytest.mark.slow
 async def test_who_waits_is_told_that_no_worker_works(mainstay, temporal):
     temporal.serves = False
     agent = await mainstay.spawn(SPEC)
@@ -218,7 +217,6 @@ async def test_who_waits_is_told_that_no_worker_works(mainstay, temporal):
     assert await agent.driving() is Driving.NO_WORKER
 
 
-@pytest.mark.slow
 async def test_who_waits_outlasts_a_worker_that_is_started_again(mainstay, temporal):
     temporal.serves = False
     agent = await mainstay.spawn(SPEC)

@@ -23,6 +23,9 @@ from mainstay.schemas.lifecycle import LifeState
 from mainstay.settings import Settings
 from mainstay.storage.store import open_store
 
+# Each opens a database of its own.
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 MONEY = 1_250_000_000_000
 

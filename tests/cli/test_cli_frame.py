@@ -162,6 +162,7 @@ def test_wrong_setting_is_named(capsys, monkeypatch, plan_file):
     assert "MAINSTAY_DURABILITY cannot be 'sometimes'" in told
 
 
+@pytest.mark.slow
 def test_whole_program_leaves_with_the_exit_code_of_its_error(tmp_path):
     done = run_program("run", str(tmp_path / "none.yaml"), MAINSTAY_DATA_DIR=str(tmp_path))
     assert done.returncode == NotFound.exit_code

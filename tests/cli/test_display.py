@@ -170,6 +170,7 @@ tasks_of_any_kind = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(tasks_of_any_kind, st.integers(1, 200), st.integers(1, 60), st.booleans(), texts)
 def test_picture_never_exceeds_the_screen(tasks, width, height, symbols, note):

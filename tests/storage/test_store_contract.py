@@ -349,6 +349,7 @@ EVENTS = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_rows_are_a_fold_of_the_events(url: str) -> None:
     with asyncio.Runner() as runner:
         store = runner.run(open_store(url))
