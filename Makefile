@@ -29,7 +29,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP) ## Run the repository audit on this repository
-	$(BIN)/mainstay run examples/repository-audit.yaml -i path=. --tools examples/audit_tools.py --approve
+	@# A queue of its own: a worker that happens to run does not have the demo's tools.
+	MAINSTAY_TASK_QUEUE=demo $(BIN)/mainstay run examples/repository-audit.yaml -i path=. --tools examples/audit_tools.py --approve
 
 check: $(STAMP) ## Format, lint, types, imports, and the quick tests, which need no server
 	$(BIN)/ruff format --check

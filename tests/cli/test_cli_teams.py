@@ -375,3 +375,10 @@ def test_completion_without_a_database_is_empty(tmp_path, monkeypatch):
     monkeypatch.setenv("MAINSTAY_DATA_DIR", str(tmp_path / "none"))
     assert complete_team("") == []
     assert complete_child("") == []
+
+
+def test_a_role_that_nobody_can_have_is_refused(capsys):
+    assert execute(["agent", "list", "--role", "critc"]) == 3
+    said = capsys.readouterr().err
+    assert "there is no role 'critc'" in said
+    assert "did you mean `critic`?" in said

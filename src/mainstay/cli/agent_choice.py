@@ -10,6 +10,8 @@ from typing import Any
 from mainstay.cli.printing import now
 from mainstay.cli.team_reading import split_place
 from mainstay.client import Mainstay
+from mainstay.decisions.suggestions import did_you_mean
+from mainstay.schemas.agent import Role
 from mainstay.schemas.agent_calls import AgentRow
 from mainstay.schemas.errors import InvalidInput
 from mainstay.schemas.lifecycle import LifeState
@@ -84,6 +86,11 @@ async def choose(
     if choice.names and choice.has_filters:
         raise InvalidInput(
             "agents are named and chosen by options at once", hint="give names, or options"
+        )
+    if choice.role and choice.role.lower() not in list(Role):
+        raise InvalidInput(
+            f"there is no role {choice.role!r}",
+            hint=did_you_mean(choice.role, list(Role)) or f"the roles are {', '.join(Role)}",
         )
     if choice.names:
         found = [await mainstay.find_agent(name) for name in choice.names]

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from mainstay.cli.logs import log_to_file
-from mainstay.cli.messages import say
+from mainstay.cli.messages import hint, say
 from mainstay.client import Mainstay
 from mainstay.connection import (
     configured_address,
@@ -101,6 +101,9 @@ async def open_session(
             works = True
             if server is None:
                 say("no worker serves the plans: one works here until this command ends")
+        elif need_worker and tools:
+            say(f"another worker serves the queue {settings.task_queue!r}, without your --tools")
+            hint("start that one with them, or set MAINSTAY_TASK_QUEUE to a name of its own")
         yield Session(mainstay, server, works)
 
 

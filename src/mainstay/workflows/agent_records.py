@@ -154,7 +154,7 @@ class AgentRecords:
                 start_to_close_timeout=RECORD_TIMEOUT,
                 heartbeat_timeout=self._request.options.heartbeat_timeout,
                 retry_policy=MACHINE_RETRY,
-                summary=f"{len(batch)} records",
+                summary="records",
             )
         self._writer = None
 

@@ -62,7 +62,7 @@ class RecordKeeper:
                 start_to_close_timeout=RECORD_TIMEOUT,
                 heartbeat_timeout=self._silence,
                 retry_policy=MACHINE_RETRY,
-                summary=f"{len(batch)} records",
+                summary="records",
             )
         self._writer = None
 

@@ -108,7 +108,7 @@ class SupervisorRecords:
                 start_to_close_timeout=RECORD_TIMEOUT,
                 heartbeat_timeout=self._request.options.heartbeat_timeout,
                 retry_policy=MACHINE_RETRY,
-                summary=f"{len(batch)} records",
+                summary="records",
             )
             self._stored = state
         self._writer = None

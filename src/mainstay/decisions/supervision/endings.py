@@ -193,4 +193,12 @@ def _report_end(
 def _why(end: ChildExit) -> str:
     if end.message:
         return end.message
-    return end.failure.message if end.failure is not None else f"it ended: {end.kind}"
+    return end.failure.message if end.failure is not None else _WORDS[end.kind]
+
+
+_WORDS: dict[ExitKind, str] = {
+    ExitKind.NORMAL: "it ended by itself",
+    ExitKind.SHUTDOWN: "it was told to end",
+    ExitKind.FAILED: "it failed",
+}
+"""What an end is called that nobody said more about."""
